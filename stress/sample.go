@@ -54,18 +54,20 @@ type Gauge string
 
 // The gauges that probes fill.
 const (
-	CPULimit         Gauge = "cpu_limit"    // CPUs the target may use: min(quota, cpuset, affinity, online)
-	MemoryBytes      Gauge = "memory_bytes" // anonymous memory
-	MemoryLimit      Gauge = "memory_limit_bytes"
-	WorkersBusy      Gauge = "workers_busy"
-	WorkersTotal     Gauge = "workers_total"      // workers that can take a request (a "cheap" uWSGI worker cannot)
-	AcceptQueue      Gauge = "accept_queue"       // connections waiting in the listeners' accept queues, summed
-	AcceptQueueLimit Gauge = "accept_queue_limit" // the listeners' backlogs, summed
-	OpenFiles        Gauge = "open_files"         // of the process with the least room
-	OpenFilesLimit   Gauge = "open_files_limit"
-	Conntrack        Gauge = "conntrack_entries"
-	ConntrackLimit   Gauge = "conntrack_limit"
-	LinkSpeed        Gauge = "link_bytes_per_second"
-	Runnable         Gauge = "runnable" // /proc/stat procs_running: includes neighbours
-	Processes        Gauge = "processes"
+	CPULimit            Gauge = "cpu_limit"    // CPUs the target may use: min(quota, cpuset, affinity, online)
+	HostCPUs            Gauge = "host_cpus"    // CPUs that HostCPUSeconds sums over: cpuset, affinity, online; without the quota
+	MemoryBytes         Gauge = "memory_bytes" // anonymous memory
+	MemoryLimit         Gauge = "memory_limit_bytes"
+	HostMemoryAvailable Gauge = "host_memory_available_bytes" // what the host could still give (MemAvailable)
+	WorkersBusy         Gauge = "workers_busy"
+	WorkersTotal        Gauge = "workers_total"      // workers that can take a request (a "cheap" uWSGI worker cannot)
+	AcceptQueue         Gauge = "accept_queue"       // connections waiting in the listeners' accept queues, summed
+	AcceptQueueLimit    Gauge = "accept_queue_limit" // the listeners' backlogs, summed
+	OpenFiles           Gauge = "open_files"         // of the process with the least room
+	OpenFilesLimit      Gauge = "open_files_limit"
+	Conntrack           Gauge = "conntrack_entries"
+	ConntrackLimit      Gauge = "conntrack_limit"
+	LinkSpeed           Gauge = "link_bytes_per_second"
+	Runnable            Gauge = "runnable" // /proc/stat procs_running: includes neighbours
+	Processes           Gauge = "processes"
 )
