@@ -1,0 +1,191 @@
+package ramp
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"saturate/stress"
+)
+
+func (s *Search) note(n string) {
+	if !slices.Contains(s.notes, n) {
+		s.notes = append(s.notes, n)
+	}
+}
+
+// end closes the search.
+func (s *Search) end(r Result) {
+	r.Trips, r.Notes = s.trips, s.notes
+	if r.Break == 0 && !math.IsInf(s.bad, 1) {
+		r.Break = s.bad
+	}
+	s.ended = &r
+}
+
+func (s *Search) inconclusive(why string) Result {
+	r := Result{Ending: Inconclusive, Why: why, Trips: s.trips, Notes: s.notes}
+	if !math.IsInf(s.bad, 1) {
+		r.Break = s.bad
+	}
+	return r
+}
+
+// answer ends with what the hold found.
+func (s *Search) answer(e estimate) {
+	e = s.knee(e)
+	from, to := s.span()
+	rows := s.log.rows[from:to]
+	at := s.log.sum(func(r *reading) bool {
+		return r.end > rows[0].end-rows[0].dt/2 && r.end <= rows[len(rows)-1].end && !r.void
+	})
+	r := Result{Ending: Found, From: from, To: to, Headroom: e.headroom,
+		Bottleneck: s.name(e.signal), Runner: s.name(e.runner)}
+	served := ratio(at.done-at.failed, at.dt)
+	r.Sustained = &Sustained{Rate: served, AtLimit: e.level, Hangover: e.hangover,
+		Interval: Interval{Lo: math.Min(e.lo, e.level), Hi: math.Max(e.hi, e.level), Level: .95, Basis: "within hold"}}
+	if math.IsInf(r.Sustained.Interval.Hi, 0) || math.IsNaN(r.Sustained.Interval.Hi) {
+		r.Sustained.Interval.Hi = 2 * e.level
+	}
+	if rows[len(rows)-1].level >= s.ceiling && e.level > reach*s.ceiling {
+		r.Ending = AtLeast
+		r.Why = fmt.Sprintf("the highest level allowed, %.4g, presses the target to %.2f of its limit", s.ceiling, at.most())
+		if s.generator > 0 {
+			r.Why = fmt.Sprintf("the generator can offer no more than %.4g; the target is at %.2f of its limit", s.ceiling, at.most())
+		}
+		r.Sustained.AtLimit, r.Sustained.Interval = served, Interval{Lo: served, Level: .95, Basis: "within hold"}
+	}
+	s.doubts(at, rows)
+	if e.hangover > 0 {
+		s.note("hangover")
+	}
+	s.end(r)
+}
+
+// doubts notes which conditions of a sustained hold are not met.
+func (s *Search) doubts(at sum, rows []reading) {
+	var asked float64
+	for _, r := range rows {
+		if !r.void {
+			asked += r.level * r.dt
+		}
+	}
+	if at.dt < .95*s.want.hold || at.sent < .95*math.Min(2000, s.want.requests) {
+		s.note(fmt.Sprintf("short hold: %.0f s and %.0f requests", at.dt, at.sent))
+	}
+	if p := at.most(); p > 1 {
+		s.note(fmt.Sprintf("the hold was at %.3f of its limit", p))
+	}
+	// Poisson arrivals miss the level by their own noise.
+	if at.sent < .99*asked-3*math.Sqrt(asked) {
+		s.note(fmt.Sprintf("sent %.1f %% of what was asked", 100*ratio(at.sent, asked)))
+	}
+	if e := ratio(at.failed, at.done); e > s.base()+s.cfg.Errors {
+		s.note(fmt.Sprintf("%.2f %% of the hold's requests failed", 100*e))
+	}
+}
+
+// span is the measured part of the hold that counts: the last run of readings
+// at about one level that is long enough, else the longest.
+func (s *Search) span() (from, to int) {
+	best, start := 0.0, -1
+	take := func(i, j int) {
+		for i < j && s.log.rows[i].settling {
+			i++
+		}
+		if i >= j {
+			return
+		}
+		d := s.log.rows[j-1].end - s.log.rows[i].end + s.log.rows[i].dt
+		if d >= math.Min(best, s.want.hold) {
+			best, from, to = d, i, j
+		}
+	}
+	for i := range s.log.rows {
+		r := &s.log.rows[i]
+		in := r.phase == Hold && !r.dropped
+		if start >= 0 && (!in || math.Abs(r.level/s.log.rows[start].level-1) > sameLevel) {
+			take(start, i)
+			start = -1
+		}
+		if in && start < 0 {
+			start = i
+		}
+	}
+	if start >= 0 {
+		take(start, len(s.log.rows))
+	}
+	if to == 0 {
+		return s.bestLevel()
+	}
+	return from, to
+}
+
+// bestLevel is the run of measured readings at the highest level seen fit.
+func (s *Search) bestLevel() (from, to int) {
+	for i := range s.log.rows {
+		if r := &s.log.rows[i]; r.phase == Approach && !r.settling && r.level == s.good {
+			if to != i || to == 0 {
+				from = i
+			}
+			to = i + 1
+		}
+	}
+	if to == 0 {
+		return 0, len(s.log.rows)
+	}
+	return from, to
+}
+
+func (s *Search) name(k int) stress.Signal {
+	switch {
+	case k == byLatency:
+		return stress.LatencyP99
+	case k == byErrors:
+		return stress.Errors
+	case k >= 0 && k < len(s.log.names):
+		return s.log.names[k]
+	}
+	return ""
+}
+
+// knee lowers an estimate that lies above levels which tripped again and
+// again: there the server gives way before the line says so.
+func (s *Search) knee(e estimate) estimate {
+	var levels []float64
+	for _, t := range s.trips {
+		levels = append(levels, t.Level)
+	}
+	slices.Sort(levels)
+	if len(levels) < 2 || e.level <= levels[0] {
+		return e
+	}
+	memory := s.name(e.signal) == stress.Memory && levels[1] > .8*e.level && levels[0] < .99*e.level
+	near := levels[1]/levels[0]-1 < kneeWithin && levels[0]*float64(s.want.hold) > 4000
+	switch {
+	case memory:
+		e.level = math.Sqrt(e.level * levels[0])
+	case near:
+		e.level = math.Min(e.level, (s.level+levels[0])/2)
+	default:
+		return e
+	}
+	e.lo = math.Min(e.lo, .96*e.level)
+	s.note("knee")
+	return e
+}
+
+// bracket answers from the trips alone: the limit lies just below the lowest.
+func (s *Search) bracket() {
+	if s.good == 0 {
+		s.end(s.inconclusive("no level was measured to its end"))
+		return
+	}
+	if math.IsInf(s.bad, 1) {
+		s.end(s.inconclusive(fmt.Sprintf("the time was up at %.4g, below the limit", s.good)))
+		return
+	}
+	s.note("knee")
+	s.level = s.good
+	s.answer(estimate{level: .985 * s.bad, lo: .946 * s.bad, hi: 1.02 * s.bad, signal: s.measured.signal, runner: none})
+}

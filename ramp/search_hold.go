@@ -1,0 +1,186 @@
+package ramp
+
+import (
+	"fmt"
+	"math"
+)
+
+const (
+	lookEvery   = 4.0 // seconds between estimates
+	firstLook   = 8.0 // seconds at a level before it may move
+	moveLeast   = 150 // requests at a level before it may move
+	mostMoves   = 40
+	stepUp      = .05 // a move's bounds: down faster than up
+	stepDown    = .06
+	strayUp     = .025 // the level may be this far below, or above, what is wanted
+	strayDown   = .03
+	sameLevel   = .035 // levels this near are one hold
+	poolBelow   = .88  // the pool's levels, relative to the present one
+	poolAbove   = 1.08
+	reach       = 1.08 // an estimate further above the hold's rate is no reading
+	tailOfTrip  = 6.0  // seconds before a trip that do not count
+	enoughShare = .8   // of a hold's time and requests lets it answer after a trip
+	pastTrip    = 1.015
+	aboveTrip   = .985 // a hold does not move nearer to a level that tripped
+	kneeWithin  = .05  // two trips this near each other are a knee
+)
+
+func (s *Search) startHold(level float64, why string) {
+	s.holding, s.held = len(s.log.rows), len(s.log.rows)
+	s.moves = 0
+	s.moveTo(level, why)
+}
+
+// moveTo shifts the hold. What was measured at about the same level still counts.
+func (s *Search) moveTo(level float64, why string) {
+	level = math.Min(level, s.ceiling)
+	settle := min(max(holdSettleRequests/level, shortest), holdLongest)
+	if s.held < len(s.log.rows) {
+		if first := s.log.rows[s.held].level; math.Abs(level/first-1) > sameLevel {
+			s.held = len(s.log.rows)
+		} else if math.Abs(level/s.level-1) < sameLevel {
+			settle /= 2
+		}
+	}
+	s.turn(Hold, level, settle, why)
+	s.looked = s.log.now()
+}
+
+// pool is what the estimate is read from: every measured reading of a hold
+// near the present level.
+func (s *Search) pool(r *reading) bool {
+	return r.phase == Hold && !r.settling && !r.void && !r.dropped &&
+		r.level > poolBelow*s.level && r.level < poolAbove*s.level
+}
+
+func (s *Search) hold() {
+	if why := s.tripped(s.holding, holdLines); why != "" {
+		s.holdTripped(why)
+		return
+	}
+	if s.log.now()-s.looked < lookEvery-.05 {
+		return
+	}
+	here := s.here()
+	if here.dt < firstLook-.05 || here.sent < math.Min(moveLeast, 60*here.dt/firstLook) {
+		return
+	}
+	s.looked = s.log.now()
+	e, ok := s.estimate(s.pool)
+	if !ok {
+		return
+	}
+	s.measured = e
+	switch {
+	case s.shift(e, here):
+	case s.enough(e):
+		s.answer(e)
+	}
+}
+
+// shift moves the hold to where the estimate wants it, if that is worth it.
+func (s *Search) shift(e estimate, here sum) bool {
+	wanted := math.Min(s.set(e.level)*e.level, s.ceiling)
+	if !math.IsInf(s.bad, 1) {
+		wanted = math.Min(wanted, math.Max(aboveTrip*s.bad, s.good))
+	}
+	off := s.level/wanted - 1
+	last := s.want.limit-s.log.now() < s.want.hold+holdLongest
+	late := here.dt >= .8*s.want.hold && here.sent >= .8*s.want.requests
+	switch {
+	case s.moves >= mostMoves:
+		return false
+	case off < -stepUp && e.level > reach*s.level && !last:
+		s.held = len(s.log.rows)
+	case here.sent < moveLeast || last || late:
+		if !(here.most() > 1.01 && here.sent >= moveLeast && here.dt >= firstLook) {
+			return false
+		}
+		wanted = math.Min(wanted, .985*s.level)
+	case off > math.Max(strayUp, .4*e.half()), off < -math.Max(strayDown, .6*e.half()):
+	default:
+		return false
+	}
+	s.moves++
+	level := min(max(wanted, (1-stepDown)*s.level), (1+stepUp)*s.level)
+	if math.Abs(level/s.level-1) < .003 {
+		return false
+	}
+	s.moveTo(level, fmt.Sprintf("the limit is near %.4g", e.level))
+	return true
+}
+
+// enough reports whether the hold says what it can in the time it may take.
+func (s *Search) enough(e estimate) bool {
+	span, pool := s.since(s.held), s.log.sum(s.pool)
+	if span.dt < s.want.hold-.05 || span.sent < math.Min(s.want.requests, 2000) || pool.sent < s.want.requests {
+		return false
+	}
+	if span.most() > 1 || e.level > reach*s.level/s.set(s.level) && s.level < s.ceiling {
+		return false
+	}
+	if pool.dt >= s.want.most && (pool.sent >= 3*s.want.requests || e.half() < 2*s.want.half) {
+		return true
+	}
+	return e.half() < s.want.half && s.steady(s.held)
+}
+
+// steady reports whether the halves of the span cost the same per request,
+// within 1 % or 2.5 standard errors.
+func (s *Search) steady(from int) bool {
+	var c []float64
+	for i := from; i < len(s.log.rows); i++ {
+		if r := &s.log.rows[i]; !r.settling && !r.void && r.work > 0 && r.done > 0 {
+			c = append(c, r.work/r.done)
+		}
+	}
+	if len(c) < 8 {
+		return true
+	}
+	lag := int(math.Min(10, float64(len(c))/6))
+	mean := func(v []float64) float64 {
+		t := 0.0
+		for _, x := range v {
+			t += x
+		}
+		return t / float64(len(v))
+	}
+	a, b := c[:len(c)/2], c[len(c)/2:]
+	differ := math.Abs(mean(a) - mean(b))
+	return differ < .01*mean(c) || differ < 2.5*math.Hypot(hac(a, lag), hac(b, lag))
+}
+
+// holdTripped answers from what the hold had seen before, if that is enough.
+func (s *Search) holdTripped(why string) {
+	for i := len(s.log.rows) - 1; i >= s.holding && s.log.now()-s.log.rows[i].end < tailOfTrip; i-- {
+		s.log.rows[i].dropped = true
+	}
+	pool := s.log.sum(s.pool)
+	if pool.dt >= enoughShare*s.want.hold && pool.sent >= enoughShare*s.want.requests {
+		if e, ok := s.estimate(s.pool); ok {
+			s.trips = append(s.trips, s.cut(why))
+			s.bad = math.Min(s.bad, s.level)
+			if e.level > pastTrip*s.level {
+				e.hi = math.Max(e.hi, e.level)
+				e.level = pastTrip * s.level
+			}
+			s.note("tripped late")
+			s.answer(e)
+			return
+		}
+	}
+	s.fall(why)
+}
+
+// timeUp answers with what there is.
+func (s *Search) timeUp() {
+	if e, ok := s.estimate(s.pool); ok && s.phase != Approach {
+		s.answer(e)
+		return
+	}
+	if s.measured.level > 0 {
+		s.answer(s.measured)
+		return
+	}
+	s.bracket()
+}

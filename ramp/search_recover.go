@@ -1,0 +1,217 @@
+package ramp
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"saturate/stress"
+)
+
+const (
+	// A cut goes to .65 for a while, so that the queue drains while the server
+	// keeps working, and then to .38 until it is calm.
+	firstCut, firstFor  = .65, 6.0
+	deepCut             = .38
+	calmMost            = .90 // the largest pressure of a calm window
+	calmLeast, calmWait = 2.0, 14.0
+	calmRequests        = 280 // of calm, between those seconds
+	recoverMost         = 75.0
+	zeroLeast, zeroMost = 5.0, 40.0 // with no load, after an instant event
+
+	mostTrips   = 5   // then the trips are a bracket
+	mostLowered = 2   // the first level is lowered by 4x, and by 4x again
+	kneeBelow   = .06 // good and bad this near are a bracket to hold below
+)
+
+// fall cuts the load because a line of the search's own was crossed.
+func (s *Search) fall(why string) {
+	s.trips = append(s.trips, s.cut(why))
+	s.bad = math.Min(s.bad, s.level)
+	switch {
+	case s.good == 0 && (s.lowered >= mostLowered || s.hopeless()):
+		s.end(Result{Ending: AtMost, Break: s.bad, Why: "the lowest level already fails: " + why})
+		return
+	case s.good == 0:
+		s.lowered++
+		s.after, s.back = Approach, s.level/4
+	case len(s.trips) > mostTrips:
+		s.bracket()
+		return
+	case s.phase == Hold:
+		s.after, s.back = Hold, s.level*s.stepBack()
+	case s.bad/s.good < 1+kneeBelow:
+		s.after, s.back = Hold, .985*s.good
+	default:
+		s.after, s.back = Approach, math.Sqrt(s.good*s.bad)
+	}
+	s.relief = drained
+	s.turn(Recover, firstCut*s.level, 0, why)
+}
+
+// hopeless reports whether most requests fail although nothing is pressed: no
+// lower level will mend that.
+func (s *Search) hopeless() bool {
+	at := s.since(s.from)
+	if at.dt == 0 {
+		at = s.log.sum(func(r *reading) bool { return r.phase == Approach })
+	}
+	return at.failed > .5*at.done && at.most() < .5
+}
+
+// stepBack is where a hold resumes after a trip: noise trips slow servers.
+func (s *Search) stepBack() float64 {
+	switch {
+	case s.level > 120:
+		return .97
+	case len(s.trips) < 2:
+		return .95
+	}
+	return .92
+}
+
+// happened deals with instant events, for which the driver has cut the load
+// already: no load until calm, one retry, then the end.
+func (s *Search) happened(events []stress.Event) bool {
+	if len(events) == 0 {
+		return false
+	}
+	e := events[0]
+	for _, other := range events {
+		if other.Kind == stress.TargetGone {
+			e = other
+		}
+	}
+	why := fmt.Sprintf("%s: %s", e.Kind, e.Detail)
+	if s.phase == Recover && s.relief == unloaded && e.Kind != stress.TargetGone {
+		return false // the echo of the one that is being recovered from
+	}
+	s.trips = append(s.trips, s.cut(why))
+	s.events++
+	switch {
+	case e.Kind == stress.TargetGone || e.Kind == stress.KernelSilent && s.events > 1 || s.level == 0:
+		s.end(s.inconclusive(why))
+	case s.events > 1:
+		s.bad = math.Min(s.bad, s.level)
+		s.end(Result{Ending: AtMost, Break: s.bad, Why: "twice: " + why})
+	default:
+		s.retry(e, why)
+	}
+	return true
+}
+
+func (s *Search) retry(e stress.Event, why string) {
+	s.after, s.back = Approach, s.level
+	if e.Kind != stress.KernelSilent {
+		s.bad = math.Min(s.bad, s.level)
+		s.back = math.Max(s.good*.9, s.level/4)
+	}
+	s.relief = unloaded
+	s.turn(Recover, 0, 0, why)
+}
+
+// relief is a stage of recovery.
+type relief int
+
+const (
+	unloaded relief = iota // no load, after an instant event
+	drained                // some load, so that the queue drains while it works
+	calming                // little load, until calm
+)
+
+// recover waits until the server is itself again.
+func (s *Search) recover() {
+	elapsed := s.elapsed()
+	quiet := s.log.rows[len(s.log.rows)-1].most() < calmMost && s.inFlight < 1
+	switch {
+	case s.relief == unloaded && (elapsed >= zeroLeast && quiet || elapsed >= zeroMost):
+		s.inFlight = 0
+		fallthrough
+	case s.relief == drained && elapsed >= firstFor:
+		s.relief = calming
+		s.turn(Recover, deepCut*s.back, 0, "waiting for calm")
+	case s.relief == calming && (s.calm() || elapsed >= recoverMost):
+		s.resume()
+	}
+}
+
+// calm reports whether the last seconds were calm, and a request costs what it
+// did before the trip.
+func (s *Search) calm() bool {
+	need := min(max(calmRequests/math.Max(s.level, 1), calmLeast), calmWait)
+	var dt, work, done float64
+	for _, r := range slices.Backward(s.log.rows[s.from:]) {
+		if dt >= need-.05 || r.most() > calmMost || r.failed > 0 {
+			break
+		}
+		dt += r.dt
+		work += r.work
+		done += r.done
+	}
+	if dt < need-.05 {
+		return false
+	}
+	ref := s.log.sum(func(r *reading) bool {
+		return r.phase == Approach && !r.settling && !r.tainted && r.level > .2*s.level
+	})
+	if ref.cost() == 0 || done == 0 {
+		return true
+	}
+	return work/done <= ref.cost()*(1.05+1/math.Sqrt(done))
+}
+
+func (s *Search) resume() {
+	switch {
+	case s.after == Hold:
+		s.startHold(s.back, "back below the trip")
+	case s.good == 0:
+		s.climb(s.back, "lower than the level that failed")
+	default:
+		s.climb(s.back, "back below the trip")
+	}
+}
+
+const (
+	// The share of loaded windows that may be void, and how many there must be
+	// for the share to mean anything.
+	mostVoid, fewestWindows = .10, 30
+	// A generator that is void for most of a few seconds on end has given out.
+	voidRun = 4.0
+)
+
+// voided ends the run when too much of it does not count. A generator that
+// gives out while the target has headroom becomes the ceiling instead, once.
+func (s *Search) voided(v stress.Void) bool {
+	if v == "" || s.level == 0 {
+		return false
+	}
+	if v == stress.GeneratorLate {
+		var void, all float64
+		for _, r := range s.log.rows[s.from:] {
+			all += r.dt
+			if r.void {
+				void += r.dt
+			}
+		}
+		if void >= voidRun-.05 && void > .6*all {
+			return s.generatorFirst()
+		}
+	}
+	if n, cause := s.log.void(); n > mostVoid*math.Max(s.log.loaded, fewestWindows) {
+		s.end(s.inconclusive(string(cause)))
+		return true
+	}
+	return false
+}
+
+func (s *Search) generatorFirst() bool {
+	if s.generator > 0 || s.good == 0 || s.phase != Approach {
+		s.end(s.inconclusive(string(stress.GeneratorLate)))
+		return true
+	}
+	s.generator = s.level
+	s.ceiling = math.Max(s.good, .9*s.level)
+	delete(s.log.voids, stress.GeneratorLate) // they have had their say
+	s.startHold(s.ceiling, "the generator can do no more")
+	return true
+}
