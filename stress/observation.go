@@ -31,6 +31,16 @@ const (
 	ServiceTime Signal = "service_time" // seconds of a worker per request
 )
 
+// Two ways in which memory runs out before its mean says so, and the sizes that
+// the shares are shares of. They limit nothing by themselves.
+const (
+	MemoryProjected Signal = "memory_projected"    // share of the memory limit at the 99th percentile of busy workers
+	MemoryLeft      Signal = "memory_seconds_left" // until the memory limit, at the present slope
+	CPUs            Signal = "cpu_limit"           // CPUs the target may use
+	WorkerCount     Signal = "workers_total"
+	MemorySize      Signal = "memory_limit_bytes"
+)
+
 // A Window is a span of the controller's monotonic clock.
 type Window struct {
 	Start time.Duration `json:"start"`
@@ -48,6 +58,9 @@ type Latency struct {
 	P90   time.Duration `json:"p90"`
 	P99   time.Duration `json:"p99"`
 	Max   time.Duration `json:"max"`
+	// Buckets hold every answer, so that windows can be merged exactly. They
+	// are empty where only the figures above are known.
+	Buckets []Bucket `json:"-"`
 }
 
 // An Observation is one window seen from both ends of the wire: what was
