@@ -23,12 +23,10 @@ type fake struct {
 	generator     float64 // the most that the generator can send; 0 is no bound
 	failing       float64 // share that fails whatever the load
 	oomAbove      float64 // level above which a worker is killed
-	broken        map[stress.Signal]float64
 
 	rng   *rand.Rand
 	now   time.Duration
 	queue float64
-	over  bool
 }
 
 const fakeTimeout = 5.0
