@@ -43,13 +43,14 @@ func measureGauges(s span, put func(Signal, float64, bool)) {
 		v, ok := s.mean(g)
 		put(name, v, ok)
 	}
-	share(Memory, MemoryBytes, MemoryLimit)
+	used, all, ok := s.memory()
+	put(Memory, used/all, ok)
+	put(MemorySize, all, ok)
 	share(OpenFDs, OpenFiles, OpenFilesLimit)
 	share(Conns, Conntrack, ConntrackLimit)
 	share(Queue, AcceptQueue, AcceptQueueLimit)
 	size(CPUs, CPULimit)
 	size(WorkerCount, WorkersTotal)
-	size(MemorySize, MemoryLimit)
 	for _, x := range s.now() {
 		for g := range x.Gauges {
 			if !known[g] {
@@ -65,7 +66,18 @@ var known = map[Gauge]bool{
 	CPULimit: true, HostCPUs: true, MemoryBytes: true, MemoryLimit: true,
 	WorkersBusy: true, WorkersTotal: true, AcceptQueue: true, AcceptQueueLimit: true,
 	OpenFiles: true, OpenFilesLimit: true, Conntrack: true, ConntrackLimit: true,
-	LinkSpeed: true, Runnable: true, Processes: true,
+	LinkSpeed: true, Runnable: true, Processes: true, HostMemoryAvailable: true,
+}
+
+// memory is what is used, and what could be at most: the limit, or less where
+// the host itself has not so much left to give.
+func (s span) memory() (used, all float64, ok bool) {
+	used, okUsed := s.mean(MemoryBytes)
+	all, okAll := s.mean(MemoryLimit)
+	if free, ok := s.mean(HostMemoryAvailable); ok && okAll {
+		all = min(all, used+free)
+	}
+	return used, all, okUsed && okAll && all > 0
 }
 
 func measureCPU(s span, put func(Signal, float64, bool)) {

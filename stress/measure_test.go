@@ -50,6 +50,8 @@ func TestMeasure(t *testing.T) {
 		{"long requests come in lumps", map[Counter]float64{WorkerBusySeconds: 12, ServerRequests: 4}, map[Gauge]float64{WorkersBusy: 5, WorkersTotal: 8}, Workers, .625},
 		{"service time", map[Counter]float64{WorkerBusySeconds: 6, ServerRequests: 120}, nil, ServiceTime, .05},
 		{"memory", nil, map[Gauge]float64{MemoryBytes: 150, MemoryLimit: 300}, Memory, .5},
+		{"memory that the host has not got", nil, map[Gauge]float64{MemoryBytes: 150, MemoryLimit: 300, HostMemoryAvailable: 50}, Memory, .75},
+		{"memory of a large host", nil, map[Gauge]float64{MemoryBytes: 150, MemoryLimit: 300, HostMemoryAvailable: 9000}, MemorySize, 300},
 		{"files", nil, map[Gauge]float64{OpenFiles: 512, OpenFilesLimit: 1024}, OpenFDs, .5},
 		{"conntrack", nil, map[Gauge]float64{Conntrack: 10, ConntrackLimit: 40}, Conns, .25},
 		{"queue", nil, map[Gauge]float64{AcceptQueue: 32, AcceptQueueLimit: 128}, Queue, .25},
