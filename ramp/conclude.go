@@ -1,0 +1,69 @@
+package ramp
+
+import (
+	"saturate/stress"
+)
+
+// A Run is one search on one target, from its first window to its last.
+type Run struct {
+	Result
+	// Windows are all that was seen, in order; Result.From and To index it.
+	Windows []Window
+	// Steps condense the windows of one level and phase.
+	Steps []Seen
+	// Measured condenses the part of the hold that counts.
+	Measured stress.Summary
+	// Verdict names the bottleneck.
+	Verdict stress.Bottleneck
+	// Limits are those in force at the end, by signal.
+	Limits map[stress.Signal]float64
+}
+
+// A Seen is one step of a run and what came of it.
+type Seen struct {
+	Phase   Phase
+	Level   float64
+	Summary stress.Summary
+	Outcome stress.Outcome
+	Why     []string
+}
+
+// Conclude joins what a search found with what was seen on the way. It is
+// called for an interrupted search too; its result is then inconclusive.
+func Conclude(r Result, windows []Window, limits map[stress.Signal]float64) Run {
+	all := make([]stress.Observation, len(windows))
+	for i, w := range windows {
+		all[i] = w.Seen
+	}
+	run := Run{Result: r, Windows: windows, Limits: limits, Steps: steps(windows, limits)}
+	run.From, run.To = max(0, min(r.From, len(all))), max(0, min(r.To, len(all)))
+	if run.To > run.From {
+		run.Measured = stress.Summarise(all[run.From:run.To])
+	}
+	run.Verdict = stress.Name(all, run.From, run.To, limits)
+	return run
+}
+
+// steps groups neighbouring windows of one phase and level. Settling windows
+// count as part of their step's time, and only the others are judged.
+func steps(windows []Window, limits map[stress.Signal]float64) []Seen {
+	var out []Seen
+	for from := 0; from < len(windows); {
+		to := from
+		var measured, whole []stress.Observation
+		for ; to < len(windows) && windows[to].Phase == windows[from].Phase && windows[to].Seen.Asked == windows[from].Seen.Asked; to++ {
+			whole = append(whole, windows[to].Seen)
+			if !windows[to].Settling {
+				measured = append(measured, windows[to].Seen)
+			}
+		}
+		if len(measured) == 0 {
+			measured = whole
+		}
+		s := Seen{Phase: windows[from].Phase, Level: windows[from].Seen.Asked, Summary: stress.Summarise(measured)}
+		s.Outcome, s.Why = stress.Judge(measured, limits)
+		out = append(out, s)
+		from = to
+	}
+	return out
+}
