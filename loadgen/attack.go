@@ -1,0 +1,230 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// Options are what a scenario does not say: what was found out about the target.
+type Options struct {
+	// Addr is where every connection goes, ip:port: [Trial].Addr. Empty has the
+	// target's host resolved, once.
+	Addr string
+	// Connections is the bound where Config leaves it to auto: workers +
+	// backlog/4. Zero is 256.
+	Connections int
+	// NoKeepAlive sends one request a connection.
+	NoKeepAlive bool
+	// DialAhead connections are opened at the start. Only for a target that
+	// keeps connections alive, and at most half its workers: idle connections
+	// occupy synchronous workers.
+	DialAhead int
+	// Seed of arrivals and mix; the same one makes the same hits.
+	Seed uint64
+}
+
+// defaultConnections is auto where nothing is known of the target.
+const defaultConnections = 256
+
+// An Attack is the vegeta engine: one vegeta attack for a whole run, with a
+// pacer whose rate turns live. Hits have intended times; see queue for what
+// becomes of them, and hit for the way of one.
+type Attack struct {
+	mix   *mix
+	pool  *pool
+	tally *tally
+	self  *self
+	start time.Time // all times of the queue count from here
+
+	mu    sync.Mutex
+	queue *queue
+
+	started chan hit      // from the pacer to the round trips, in order
+	wake    chan struct{} // something changed that the pacer waits for
+	timer   *time.Timer   // the pacer's
+	stall   time.Duration // the longest that the pacer's timer was late since the last Take; under mu
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when vegeta is done
+}
+
+var _ Loader = (*Attack)(nil)
+
+var errClosed = errors.New("load taken away")
+
+// NewAttack prepares load on a base URL. Nothing is sent before the first Turn;
+// only the connections of Options.DialAhead are opened. The Config must be valid.
+func NewAttack(c Config, target string, o Options) (*Attack, error) {
+	c = c.withDefaults()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	a, err := newAttack(ctx, c, target, o)
+	if err != nil {
+		cancel(errClosed)
+		return nil, err
+	}
+	a.cancel = cancel
+	if err := a.pool.ahead(ctx, o.DialAhead); err != nil {
+		cancel(errClosed)
+		a.pool.close()
+		return nil, fmt.Errorf("dial ahead: %w", err)
+	}
+	go a.run()
+	return a, nil
+}
+
+func newAttack(ctx context.Context, c Config, target string, o Options) (*Attack, error) {
+	w, err := newWire(ctx, c, target, o.Addr)
+	if err != nil {
+		return nil, err
+	}
+	w.keepAlive(!o.NoKeepAlive)
+	m, err := newMix(c, target, o.Seed)
+	if err != nil {
+		return nil, err
+	}
+	limit := int(c.Connections)
+	if limit == 0 {
+		limit = o.Connections
+	}
+	if limit <= 0 {
+		limit = defaultConnections
+	}
+	limit = min(limit, maxConnections)
+	p := &pool{wire: w, limit: limit, share: 1}
+	if c.HTTP2 && !o.NoKeepAlive {
+		p.share = streams
+	}
+	room := min(limit*p.share, maxConnections)
+	timer := time.NewTimer(0)
+	return &Attack{
+		mix: m, pool: p, tally: newTally(m, c.Timeout), self: newSelf("/"),
+		start:   time.Now(),
+		queue:   newQueue(newSchedule(c.Arrivals, o.Seed), room, c.Timeout),
+		started: make(chan hit, room), wake: make(chan struct{}, 1), timer: timer,
+		ctx: ctx, done: make(chan struct{}),
+	}, nil
+}
+
+// run is the attack. Its workers only ever carry started hits, of which there
+// are no more than the queue has room for; the slack lets a worker that is
+// about to be free count as busy. So vegeta's own limit never binds.
+func (a *Attack) run() {
+	defer close(a.done)
+	const slack = 64
+	attacker := vegeta.NewAttacker(
+		vegeta.Client(&http.Client{
+			Transport:     a,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}),
+		vegeta.Workers(1), vegeta.MaxWorkers(uint64(cap(a.started)+slack)), vegeta.MaxBody(0),
+	)
+	for range attacker.Attack(a.mix.next, a, 0, "") {
+		// The round trip has counted what there is to count.
+	}
+	a.pool.close()
+}
+
+func (a *Attack) now() time.Duration { return time.Since(a.start) }
+
+// Pace is the vegeta.Pacer: it returns when the next hit is to be sent. It
+// waits by itself, because vegeta's own wait cannot be cut short.
+func (a *Attack) Pace(time.Duration, uint64) (time.Duration, bool) {
+	for {
+		if a.ctx.Err() != nil {
+			return 0, true
+		}
+		now := a.now()
+		a.mu.Lock()
+		h, ok := a.queue.start(now)
+		wait, timed := a.queue.wait(now)
+		a.mu.Unlock()
+		if ok {
+			a.started <- h // has room for all that the queue has room for
+			return 0, false
+		}
+		a.sleep(now, wait, timed)
+	}
+}
+
+// sleep waits until the wait is over, or forever, or until it is woken.
+func (a *Attack) sleep(from, wait time.Duration, timed bool) {
+	var alarm <-chan time.Time
+	if timed {
+		a.timer.Reset(wait)
+		defer a.timer.Stop()
+		alarm = a.timer.C
+	}
+	select {
+	case <-alarm:
+		a.mu.Lock()
+		a.stall = max(a.stall, a.now()-from-wait)
+		a.mu.Unlock()
+	case <-a.wake:
+	case <-a.ctx.Done():
+	}
+}
+
+// Rate is the rest of the vegeta.Pacer.
+func (a *Attack) Rate(time.Duration) float64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.queue.rate
+}
+
+// Unit is requests per second.
+func (a *Attack) Unit() string { return "req/s" }
+
+// Delay is none: the next hit is paced at the new level.
+func (a *Attack) Delay() time.Duration { return 0 }
+
+// Turn offers level requests per second for at most lease. Silence, be it
+// level 0 or the end of the lease, also gives up the hits that still wait for a
+// connection; they are counted nowhere. Levels are kept between 0.001 and a million.
+func (a *Attack) Turn(level float64, lease time.Duration) {
+	a.mu.Lock()
+	a.queue.turn(a.now(), level, lease)
+	a.mu.Unlock()
+	a.nudge()
+}
+
+func (a *Attack) nudge() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Take returns what has happened since the last Take.
+func (a *Attack) Take() Answers {
+	a.mu.Lock()
+	a.queue.advance(a.now())
+	unsent, dropped := a.queue.unsent, a.queue.dropped
+	a.queue.unsent, a.queue.dropped = 0, 0
+	outstanding, stall := a.queue.outstanding(), a.stall
+	a.stall = 0
+	a.mu.Unlock()
+
+	got := a.tally.take()
+	got.Unsent, got.Dropped, got.InFlight = unsent, dropped, int64(outstanding)
+	got.Done += dropped
+	got.Failed += dropped
+	if dropped > 0 {
+		got.Causes[causeRoom] += dropped
+	}
+	a.self.judge(&got, stall, a.pool.size())
+	return got
+}
+
+// Close takes the load away and gives up what is under way.
+func (a *Attack) Close() error {
+	a.cancel(errClosed)
+	<-a.done
+	return nil
+}
