@@ -1,0 +1,186 @@
+package sim
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"saturate/stress"
+)
+
+// A Truth is what a server can do, measured on itself without a search.
+type Truth struct {
+	// Rate is the largest at which, in the long run, warm and without hangover,
+	// every signal's mean is at most its limit and failures are at most .5 %;
+	// req/s, to .2 % or so.
+	Rate float64 `json:"rate"`
+	// Signal is the one that binds there.
+	Signal stress.Signal `json:"signal"`
+	// Slope is d log(pressure) / d log(rate) of that signal at the truth: 1 for
+	// a straight line through nothing, more before a knee.
+	Slope float64 `json:"slope"`
+	// Failed is the share of requests that fail at .95 of the rate, warm and
+	// without hangover: what no search can avoid.
+	Failed float64 `json:"failed"`
+	// Start is a careful first level and Max what the user takes for the most.
+	Start float64 `json:"start"`
+	Max   float64 `json:"max"`
+}
+
+const (
+	longRun      = 4000.0 // seconds
+	longRequests = 4e5    // and requests, whichever takes longer
+	shortRun     = 150.0
+	shortRequest = 2e4
+	truthWithin  = .001 // of the pressure, or of the rate
+)
+
+// Truth measures the server. It takes some seconds; see Truths.
+func (s *Server) Truth() Truth {
+	t, _ := s.p.truth(s.seed(), false)
+	return t
+}
+
+// TruthHangover is the long-run capacity of the server as it is: pushed over
+// now and then by its own bursts, it may carry less than Truth's rate.
+func (s *Server) TruthHangover() float64 {
+	if s.p.Hangover == 0 {
+		return s.Truth().Rate
+	}
+	_, rate := s.p.truth(s.seed(), true)
+	return rate
+}
+
+func (s *Server) seed() uint64 { return s.Number<<8 | uint64(s.Stratum) }
+
+// truth finds where the largest long-run pressure is 1. All runs share their
+// random numbers, so that their differences are those of the rates.
+func (p *profile) truth(seed uint64, hangover bool) (Truth, float64) {
+	long := func(rate float64) steady {
+		return p.longRun(seed, rate, math.Max(longRun, longRequests/rate), hangover)
+	}
+	guess := p.bracket(func(rate float64) steady {
+		return p.longRun(seed, rate, math.Max(shortRun, shortRequest/rate), hangover)
+	})
+	// From two rates about the guess on by secants in logarithms.
+	x0, x1 := math.Log(guess*.99), math.Log(guess)
+	y0, last := math.Log(long(guess*.99).worst), long(guess)
+	slope := 1.0
+	for range 12 {
+		y1 := math.Log(last.worst)
+		if d := (y1 - y0) / (x1 - x0); x1 != x0 && d > .2 {
+			slope = d
+		}
+		step := clamp(-y1/slope, -.03, .03)
+		x0, y0 = x1, y1
+		x1 += step
+		if math.Abs(step) < truthWithin {
+			break
+		}
+		last = long(math.Exp(x1))
+	}
+	rate := math.Exp(x1)
+	if hangover {
+		return Truth{}, rate
+	}
+	return Truth{
+		Rate: rate, Signal: last.signal, Slope: slope,
+		Failed: long(.95 * rate).errors,
+		Start:  p.StartShare * rate, Max: p.MaxRate * rate,
+	}, rate
+}
+
+// bracket halves the range in which the short runs' worst pressure crosses 1.
+func (p *profile) bracket(short func(float64) steady) float64 {
+	lo, hi := p.Nominal, p.Nominal
+	for short(lo).worst > 1 && lo > p.Nominal/10 {
+		lo *= .8
+	}
+	for short(hi).worst < 1 && hi < p.Nominal*10 {
+		hi *= 1.25
+	}
+	for hi/lo > 1.01 {
+		mid := math.Sqrt(lo * hi)
+		if short(mid).worst > 1 {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return math.Sqrt(lo * hi)
+}
+
+// steady is a server's long run at one rate.
+type steady struct {
+	shares
+	worst  float64 // pressure
+	signal stress.Signal
+}
+
+// longRun is what the signals show in so many seconds at the rate. The chance
+// of the draw is taken out by regression on what the requests brought in,
+// whose expectation is known (control variates, batch by batch).
+func (p *profile) longRun(seed uint64, rate, length float64, hangover bool) steady {
+	e := newEngine(p, rand.New(rand.NewPCG(seed, 0x7247)))
+	e.cold, e.mayHang = 0, hangover && p.Hangover > 0
+	e.offer(rate)
+	warm := math.Max(30, math.Min(length/20, 3000/rate))
+	e.advance(warm)
+
+	const batches = 100
+	each := length / batches
+	start := e.totals
+	was := start
+	rows := make([]controlled, batches)
+	for i := range rows {
+		e.advance(warm + float64(i+1)*each)
+		rows[i] = p.control(was, e.totals, each, rate)
+		was = e.totals
+	}
+	all := p.shares(start, was, length)
+	s := steady{shares: shares{
+		cpu:     adjusted(rows, func(r *controlled) float64 { return r.cpu }),
+		workers: adjusted(rows, func(r *controlled) float64 { return r.workers }),
+		memory:  adjusted(rows, func(r *controlled) float64 { return r.memory }),
+		errors:  all.errors,
+	}}
+	for _, v := range []struct {
+		signal   stress.Signal
+		pressure float64
+	}{
+		{stress.CPU, s.cpu / limit}, {stress.Workers, s.workers / limit},
+		{stress.Memory, s.memory / limit}, {stress.Errors, s.errors / errorLimit},
+	} {
+		if v.pressure > s.worst {
+			s.worst, s.signal = v.pressure, v.signal
+		}
+	}
+	return s
+}
+
+// controlled is one batch: the signals' means, and how far that which came in
+// was from its expectation.
+type controlled struct {
+	shares
+	off [controls]float64
+}
+
+const controls = 4
+
+func (p *profile) control(from, to totals, length, rate float64) controlled {
+	n := rate * length
+	c := controlled{shares: p.shares(from, to, length)}
+	c.off = [controls]float64{
+		(to.cpuAsked-from.cpuAsked)/(n*p.CPU) - 1,
+		(to.waitAsked-from.waitAsked)/(n*p.Wait) - 1,
+	}
+	if p.Lock > 0 {
+		c.off[2] = (to.lock-from.lock)/(n*p.Lock) - 1
+	}
+	if p.Steal > 0 {
+		left := 1 - p.Steal*p.StealOn/(p.StealOn+p.StealOff)
+		c.off[3] = (to.coreSeconds-from.coreSeconds)/(length*float64(p.Cores)*left) - 1
+	}
+	return c
+}
+
+func clamp(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }
