@@ -29,8 +29,13 @@ type Options struct {
 	Seed uint64
 }
 
-// defaultConnections is auto where nothing is known of the target.
-const defaultConnections = 256
+const (
+	// defaultConnections is auto where nothing is known of the target.
+	defaultConnections = 256
+	// maxShared bounds the requests under way where they share connections:
+	// each takes a goroutine and some 20 kB.
+	maxShared = 4096
+)
 
 // An Attack is the vegeta engine: one vegeta attack for a whole run, with a
 // pacer whose rate turns live. Hits have intended times; see queue for what
@@ -101,13 +106,12 @@ func newAttack(ctx context.Context, c Config, target string, o Options) (*Attack
 	if c.HTTP2 && !o.NoKeepAlive {
 		p.share = streams
 	}
-	room := min(limit*p.share, maxConnections)
-	timer := time.NewTimer(0)
+	room := max(limit, min(limit*p.share, maxShared))
 	return &Attack{
 		mix: m, pool: p, tally: newTally(m, c.Timeout), self: newSelf("/"),
 		start:   time.Now(),
 		queue:   newQueue(newSchedule(c.Arrivals, o.Seed), room, c.Timeout),
-		started: make(chan hit, room), wake: make(chan struct{}, 1), timer: timer,
+		started: make(chan hit, room), wake: make(chan struct{}, 1), timer: time.NewTimer(0),
 		ctx: ctx, done: make(chan struct{}),
 	}, nil
 }
@@ -163,11 +167,13 @@ func (a *Attack) sleep(from, wait time.Duration, timed bool) {
 	}
 	select {
 	case <-alarm:
-		a.mu.Lock()
-		a.stall = max(a.stall, a.now()-from-wait)
-		a.mu.Unlock()
 	case <-a.wake:
 	case <-a.ctx.Done():
+	}
+	if late := a.now() - from - wait; timed && late > 0 {
+		a.mu.Lock()
+		a.stall = max(a.stall, late)
+		a.mu.Unlock()
 	}
 }
 
@@ -177,6 +183,9 @@ func (a *Attack) Rate(time.Duration) float64 {
 	defer a.mu.Unlock()
 	return a.queue.rate
 }
+
+// Engine names the engine, as in a scenario.
+func (a *Attack) Engine() string { return "vegeta" }
 
 // Unit is requests per second.
 func (a *Attack) Unit() string { return "req/s" }

@@ -31,12 +31,14 @@ type Loader interface {
 type Answers struct {
 	// Sent hits left for the target; Done ended (answered or not); Failed of
 	// those had no expected answer, Timeouts of the failed had none in time.
+	// Once nothing is in flight, Done is Sent + Dropped.
 	Sent, Done, Failed, Timeouts uint64
 	// Unsent hits were dropped because the generator was late for them.
 	Unsent uint64
-	// Dropped hits found no connection free for longer than the timeout, or
-	// the queue for connections full. They are counted in Done and Failed too:
-	// the target, not the generator, had no room for them.
+	// Dropped hits found no connection free for longer than the timeout. They
+	// are counted in Done and Failed too, but not in Sent: the target, not the
+	// generator, had no room for them. Hits that still waited when the load was
+	// turned to silence are counted nowhere.
 	Dropped uint64
 	// Reconnects counts requests sent again on a fresh connection after a
 	// reused one died before the first byte of the answer.

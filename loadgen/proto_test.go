@@ -14,6 +14,7 @@ import (
 )
 
 func TestProtocols(t *testing.T) {
+	t.Parallel()
 	var last atomic.Value
 	h := func(_ http.ResponseWriter, r *http.Request) {
 		last.Store(r.Proto)
@@ -41,6 +42,7 @@ func TestProtocols(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			s := h2(t, test.secure, h)
 			c := test.config
 			if c.CA != "" {
@@ -60,6 +62,7 @@ func TestProtocols(t *testing.T) {
 }
 
 func TestUnknownAuthority(t *testing.T) {
+	t.Parallel()
 	s := h2(t, true, func(http.ResponseWriter, *http.Request) {})
 	if _, err := try(t, Config{}, s.URL); err == nil || cause(err) != "certificate not accepted" {
 		t.Errorf("%v", err)
@@ -71,6 +74,7 @@ func TestUnknownAuthority(t *testing.T) {
 }
 
 func TestHTTP2NotSpoken(t *testing.T) {
+	t.Parallel()
 	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer s.Close()
 	if _, err := try(t, Config{HTTP2: true, Insecure: true}, s.URL); err == nil || !strings.Contains(err.Error(), "HTTP/1.1") {
@@ -80,6 +84,7 @@ func TestHTTP2NotSpoken(t *testing.T) {
 
 // TestHTTP2Shares: as many connections as allowed, and many requests on each.
 func TestHTTP2Shares(t *testing.T) {
+	t.Parallel()
 	var conns atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(100 * time.Millisecond) }))
 	s.Config.Protocols = new(http.Protocols)
@@ -95,7 +100,42 @@ func TestHTTP2Shares(t *testing.T) {
 	if n := conns.Load(); n != 3 {
 		t.Errorf("%d connections, want 3", n)
 	}
-	if got.Failed != 0 || got.Dropped != 0 || got.Latency.ValueAtQuantile(50) > 250_000 {
+	if got.Failed != 0 || got.Dropped != 0 || got.Latency.ValueAtQuantile(50) > 600_000 {
 		t.Errorf("%d done, %d failed, %d dropped, p50 %d us: %v", got.Done, got.Failed, got.Dropped, got.Latency.ValueAtQuantile(50), got.Causes)
+	}
+}
+
+// TestHTTP2GoAway: a server that takes its connections away makes reconnects, not failures.
+func TestHTTP2GoAway(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int64
+	s := h2(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1)%20 == 0 {
+			w.Header().Set("Connection", "close") // sent as GOAWAY
+		}
+		time.Sleep(10 * time.Millisecond)
+	})
+	a := attack(t, Config{HTTP2: true, Connections: 2, Requests: []Request{{Path: "/", Body: "x"}}}, s.URL, Options{})
+	got := fire(t, a, 500, time.Second)
+	if got.Done == 0 || got.Failed != 0 {
+		t.Errorf("%d of %d failed: %v", got.Failed, got.Done, got.Causes)
+	}
+	t.Logf("%d done, %d reconnects", got.Done, got.Reconnects)
+}
+
+// TestLogin: a name and password in the URL are sent, by Try and under load.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if name, password, _ := r.BasicAuth(); name != "me" || password != "secret" {
+			w.WriteHeader(401)
+		}
+	})
+	target := strings.Replace(s.URL, "http://", "http://me:secret@", 1)
+	if _, err := try(t, Config{}, target); err != nil {
+		t.Error(err)
+	}
+	if got := fire(t, attack(t, Config{}, target, Options{}), 100, 100*time.Millisecond); got.Done == 0 || got.Failed != 0 {
+		t.Errorf("%d of %d failed", got.Failed, got.Done)
 	}
 }

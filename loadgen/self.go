@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -48,7 +49,7 @@ func (s *self) judge(a *Answers, stall time.Duration, conns int) {
 	if all := a.Sent + a.Unsent; float64(a.Unsent) > unsentLimit*float64(all) {
 		add("%d of %d hits were not sent, because it was more than %v late", a.Unsent, all, tooLate)
 	}
-	if lag := time.Duration(a.Lag.ValueAtQuantile(99)) * time.Microsecond; lag > lagLimit {
+	if lag := lag99(a.Lag); lag > lagLimit {
 		add("send lag p99 %v", lag.Round(time.Millisecond))
 	}
 	if stall > tooLate {
@@ -70,6 +71,17 @@ func (s *self) judge(a *Answers, stall time.Duration, conns int) {
 	}
 	a.Limit = strings.Join(why, "; ")
 	s.at, s.cpu, s.throttled = now, cpu, throttled
+}
+
+// lag99 is the 99th percentile, or the second largest where that is less: one
+// late hit among a few says nothing.
+func lag99(h *hdrhistogram.Histogram) time.Duration {
+	n := float64(h.TotalCount())
+	if n < 2 {
+		return 0
+	}
+	const aBit = 1e-9 // ranks are rounded up
+	return time.Duration(h.ValueAtQuantile(min(99, 100*(n-1)/n-aBit))) * time.Microsecond
 }
 
 // cpuSeconds is the CPU time of the process, user and kernel.

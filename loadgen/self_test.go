@@ -112,6 +112,8 @@ func TestLimits(t *testing.T) {
 		{"nothing but unsent", func(a *Answers) { a.Sent, a.Unsent = 0, 3 }, 0, "3 of 3 hits"},
 		{"one in two hundred late", func(a *Answers) { _ = a.Lag.RecordValues(40_000, 5) }, 0, ""},
 		{"one in fifty late", func(a *Answers) { _ = a.Lag.RecordValues(40_000, 20) }, 0, "send lag p99 40ms"},
+		{"one late of ten", func(a *Answers) { a.Lag.Reset(); _ = a.Lag.RecordValues(100, 9); _ = a.Lag.RecordValue(40_000) }, 0, ""},
+		{"two late of ten", func(a *Answers) { a.Lag.Reset(); _ = a.Lag.RecordValues(100, 8); _ = a.Lag.RecordValues(40_000, 2) }, 0, "send lag p99 40ms"},
 		{"stalled", func(*Answers) {}, 900 * time.Millisecond, "stood still for 900ms"},
 		{"ports", func(a *Answers) { a.Causes[causePorts] = 7 }, 0, "out of local ports 7 times"},
 		{"files", func(a *Answers) { a.Causes[causeFiles] = 1 }, 0, "out of file descriptors 1 times"},

@@ -40,6 +40,7 @@ func TestTryFine(t *testing.T) {
 // TestTryKeepAlive: servers that close after every answer, with and without
 // saying so, at once and after a moment.
 func TestTryKeepAlive(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, header string
 		after        time.Duration
@@ -96,6 +97,7 @@ func answerOnce(l net.Listener, header string, after time.Duration) {
 // TestSilentCloserUnderLoad drives a server that closes after every answer
 // without saying so, as preflight says: no failures.
 func TestSilentCloserUnderLoad(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

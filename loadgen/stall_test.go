@@ -1,0 +1,111 @@
+package loadgen
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// hold renews a lease for a while, as a driver does, and adds up.
+func hold(t testing.TB, a *Attack, rate float64, d time.Duration) Answers {
+	t.Helper()
+	total := a.Take()
+	total.Limit = ""
+	clock := time.NewTicker(200 * time.Millisecond)
+	defer clock.Stop()
+	for end := time.Now().Add(d); time.Now().Before(end); <-clock.C {
+		a.Turn(rate, 500*time.Millisecond)
+		add(&total, a.Take())
+	}
+	a.Turn(0, 0)
+	return total
+}
+
+// stalled holds 1000 req/s over 50 connections on a server that stops for one
+// second in five. The truth, from the intended time: mean 100 ms, p90 500 ms.
+func stalled(t testing.TB, d time.Duration) (mean, p90, service float64, got Answers) {
+	a := attack(t, Config{Connections: 50, Arrivals: "even"}, child(t, "stall"), Options{Seed: 1})
+	got = hold(t, a, 1000, d)
+	return got.Latency.Mean() / 1e3, float64(got.Latency.ValueAtQuantile(90)) / 1e3, got.Service.Mean() / 1e3, got
+}
+
+// TestNoCoordinatedOmission allows for a busy machine: with coordinated
+// omission the mean would be 15 ms and p90 20 ms.
+func TestNoCoordinatedOmission(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 10 s")
+	}
+	mean, p90, service, got := stalled(t, 10*time.Second)
+	t.Logf("mean %.1f ms, p90 %.1f ms, service mean %.1f ms; %d sent, %d unsent, %d failed, limit %q", mean, p90, service, got.Sent, got.Unsent, got.Failed, got.Limit)
+	if mean < 70 || mean > 140 || p90 < 350 || p90 > 650 {
+		t.Errorf("mean %.1f ms, p90 %.1f ms; want 100 and 500", mean, p90)
+	}
+	if service > mean/2 {
+		t.Errorf("service time %.1f ms contains the wait for a connection", service)
+	}
+	if got.Failed != 0 || got.Dropped != 0 {
+		t.Errorf("%d failed, %d dropped", got.Failed, got.Dropped)
+	}
+}
+
+// BenchmarkStall prints the figures of TestNoCoordinatedOmission over 20 s.
+func BenchmarkStall(b *testing.B) {
+	for b.Loop() {
+		mean, p90, service, got := stalled(b, 20*time.Second)
+		b.ReportMetric(mean, "mean_ms")
+		b.ReportMetric(p90, "p90_ms")
+		b.ReportMetric(service, "service_ms")
+		b.ReportMetric(float64(got.Unsent), "unsent")
+		b.ReportMetric(float64(got.Sent), "sent")
+	}
+}
+
+// TestOverload asks for 20,000 req/s over 1,000 connections from a target that
+// can do 1,000: the memory stays flat, no descriptor is missing, and the
+// failures are those of the target, or the generator says that it was the limit.
+func TestOverload(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 6 s")
+	}
+	a := attack(t, Config{Connections: 1000, Timeout: time.Second}, child(t, "slow"), Options{})
+	first := hold(t, a, 20000, 3*time.Second)
+	used := memory()
+	second := hold(t, a, 20000, 3*time.Second)
+	grown := memory()
+	t.Logf("memory %d MB, then %d MB; done %d, dropped %d, timeouts %d, unsent %d, causes %v, limit %q",
+		used>>20, grown>>20, second.Done, second.Dropped, second.Timeouts, second.Unsent, second.Causes, second.Limit)
+	if grown > 200<<20 || grown > used+used/2+20<<20 {
+		t.Errorf("memory grew from %d to %d MB", used>>20, grown>>20)
+	}
+	if n := first.Causes[causeFiles] + second.Causes[causeFiles]; n != 0 {
+		t.Errorf("%d times without a file descriptor", n)
+	}
+	if second.Failed < second.Done/2 && second.Limit == "" {
+		t.Errorf("%d of %d failed, and the generator says nothing", second.Failed, second.Done)
+	}
+}
+
+// memory is what the Go runtime holds for heap and stacks, after a collection.
+func memory() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
+
+// BenchmarkHit is the engine's cost of one request, at 10,000 req/s and without the server's.
+func BenchmarkHit(b *testing.B) {
+	const rate = 10000
+	a := attack(b, Config{Arrivals: "even", Connections: 100}, child(b, "fast"), Options{})
+	hold(b, a, rate, time.Second)
+	a.Take()
+	b.ReportAllocs()
+	b.ResetTimer()
+	got := hold(b, a, rate, max(200*time.Millisecond, time.Duration(b.N)*time.Second/rate))
+	b.StopTimer()
+	done := float64(max(1, got.Done))
+	b.ReportMetric(got.CPUSeconds*1e6/done, "cpu-us/req")
+	b.ReportMetric(done/float64(b.N), "done/op")
+	b.ReportMetric(float64(got.Lag.ValueAtQuantile(99)), "lag99-us")
+	b.ReportMetric(float64(got.Unsent), "unsent")
+}
