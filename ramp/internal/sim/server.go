@@ -49,6 +49,10 @@ func (s *Server) Restart(run uint64) {
 // Even spaces the arrivals evenly from now on, as simple load generators do.
 func (s *Server) Even() { s.e.even = true }
 
+// Warm takes away, until the next restart, the cold start and the hangover: the
+// server then behaves as Truth measured it.
+func (s *Server) Warm() { s.e.cold, s.e.mayHang = 0, false }
+
 // Kind is what the server was laid out to lack.
 func (s *Server) Kind() Kind { return s.p.Kind }
 

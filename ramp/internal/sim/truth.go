@@ -15,8 +15,9 @@ type Truth struct {
 	Rate float64 `json:"rate"`
 	// Signal is the one that binds there.
 	Signal stress.Signal `json:"signal"`
-	// Slope is d log(pressure) / d log(rate) of that signal at the truth: 1 for
-	// a straight line through nothing, more before a knee.
+	// Slope is that signal's log(pressure) over log(rate), between .95 of the
+	// rate and the rate: 1 for a straight line through nothing, less where
+	// there is a base, more before a knee.
 	Slope float64 `json:"slope"`
 	// Failed is the share of requests that fail at .95 of the rate, warm and
 	// without hangover: what no search can avoid.
@@ -82,9 +83,11 @@ func (p *profile) truth(seed uint64, hangover bool) (Truth, float64) {
 	if hangover {
 		return Truth{}, rate
 	}
+	below := long(.95 * rate)
 	return Truth{
-		Rate: rate, Signal: last.signal, Slope: slope,
-		Failed: long(.95 * rate).errors,
+		Rate: rate, Signal: last.signal,
+		Slope:  math.Log(below.pressure(last.signal)) / math.Log(.95),
+		Failed: below.errors,
 		Start:  p.StartShare * rate, Max: p.MaxRate * rate,
 	}, rate
 }
@@ -143,18 +146,25 @@ func (p *profile) longRun(seed uint64, rate, length float64, hangover bool) stea
 		memory:  adjusted(rows, func(r *controlled) float64 { return r.memory }),
 		errors:  all.errors,
 	}}
-	for _, v := range []struct {
-		signal   stress.Signal
-		pressure float64
-	}{
-		{stress.CPU, s.cpu / limit}, {stress.Workers, s.workers / limit},
-		{stress.Memory, s.memory / limit}, {stress.Errors, s.errors / errorLimit},
-	} {
-		if v.pressure > s.worst {
-			s.worst, s.signal = v.pressure, v.signal
+	for _, signal := range []stress.Signal{stress.CPU, stress.Workers, stress.Memory, stress.Errors} {
+		if p := s.pressure(signal); p > s.worst {
+			s.worst, s.signal = p, signal
 		}
 	}
 	return s
+}
+
+// pressure is a signal over its limit.
+func (s shares) pressure(of stress.Signal) float64 {
+	switch of {
+	case stress.CPU:
+		return s.cpu / limit
+	case stress.Workers:
+		return s.workers / limit
+	case stress.Memory:
+		return s.memory / limit
+	}
+	return s.errors / errorLimit
 }
 
 // controlled is one batch: the signals' means, and how far that which came in

@@ -1,0 +1,4 @@
+package contest
+
+// Rivals are the other tools' searches.
+func Rivals() []Entrant { return nil }
