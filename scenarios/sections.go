@@ -1,0 +1,63 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+
+	"saturate/appweight"
+	"saturate/loadgen"
+	"saturate/stress"
+)
+
+// sections lets each package check its own section, and then what one section
+// needs of another.
+func (c checker) sections(s *Scenario) {
+	c.joined("traffic", s.Traffic.Validate())
+	c.all("ramp", s.Ramp.Validate())
+	c.all("stress", s.Stress.Validate())
+	if s.Fleet.Fixed != nil {
+		c.joined("fleet.fixed", s.Fleet.Fixed.Validate())
+	}
+	c.requirements(s)
+}
+
+func (c checker) all(section string, mistakes []stress.Mistake) {
+	for _, m := range mistakes {
+		c.note(join(section, m.Field), m.Msg, m.Hint)
+	}
+}
+
+// joined notes the mistakes that a Validate returned: one, or several joined.
+func (c checker) joined(section string, err error) {
+	switch m := err.(type) {
+	case nil:
+	case interface{ Unwrap() []error }:
+		for _, one := range m.Unwrap() {
+			c.joined(section, one)
+		}
+	case *loadgen.Mistake:
+		c.note(join(section, m.Path), m.Problem, m.Hint)
+	case *appweight.Mistake:
+		c.note(join(section, m.Path), m.Problem, m.Hint)
+	default:
+		c.note(section, err.Error(), "")
+	}
+}
+
+// requirements notes what cannot be read, at the character that it is about,
+// and what could never be met.
+func (c checker) requirements(s *Scenario) {
+	for i, text := range s.Require {
+		at := fmt.Sprintf("require[%d]", i)
+		r, err := appweight.ParseRequirement(text)
+		var wrong *appweight.SyntaxError
+		switch {
+		case errors.As(err, &wrong):
+			c.note(at, wrong.Problem, wrong.Hint())
+		case err != nil:
+			c.note(at, err.Error(), "")
+		case r.Name == "appweight" && s.Fleet.Fixed == nil:
+			c.note(at, "there is no appweight without the fleet's figures", "add fleet: {fixed: {unit: ..., per_second: ..., active_users: ...}}")
+		}
+	}
+}
