@@ -1,0 +1,13 @@
+// Command saturate finds how many users one fully used server can carry.
+//
+// This package turns arguments into calls of the others and their results into
+// output and exit codes; it measures, judges and decides nothing itself.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[1:], &environment{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+	}))
+}
