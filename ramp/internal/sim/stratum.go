@@ -112,8 +112,7 @@ func draw(s Stratum, r *rand.Rand) profile {
 		p.Cores = int(math.Round(logUniform(r, 4, 32)))
 	}
 	p.CPUSpread, p.WaitSpread, p.LockSpread = uniform(r, .3, 1.2), uniform(r, .3, 1.2), uniform(r, .2, 1)
-	p.layOut(r)
-	p.client(r)
+	p.client(r, p.layOut(r))
 	p.vices(r)
 	p.StartShare, p.MaxRate = uniform(r, .03, .20), uniform(r, 1.2, 3)
 	return p
@@ -144,8 +143,9 @@ func (p *profile) room(r *rand.Rand) room {
 // longestWait keeps the tail of a wait away from the timeouts.
 const longestWait = .8
 
-// layOut chooses demands, workers and memory.
-func (p *profile) layOut(r *rand.Rand) {
+// layOut chooses demands, workers and memory, and returns how many requests it
+// then expects inside at the nominal rate.
+func (p *profile) layOut(r *rand.Rand) float64 {
 	m := p.room(r)
 	rate, k := p.Nominal, float64(p.Cores)
 	p.CPU = limit * k / (rate * m.cpu)
@@ -173,14 +173,23 @@ func (p *profile) layOut(r *rand.Rand) {
 	inside := onCPU + rate*p.Wait
 	p.MemoryBase = uniform(r, .1, .5)
 	p.MemoryPer = (limit - p.MemoryBase) / (inside * m.memory)
+	return inside
 }
 
+// A client waits for so many times what a request takes at the nominal rate,
+// if that is not too long for anybody: else timeouts would be the first limit
+// of every slow server.
+const (
+	patience       = 5
+	longestTimeout = 10.0
+)
+
 // client chooses what the other end of the wire does.
-func (p *profile) client(r *rand.Rand) {
+func (p *profile) client(r *rand.Rand, inside float64) {
 	p.Backlog = int(math.Round(logUniform(r, 64, 1024)))
 	p.Timeout = []float64{2, 3, 5, 10}[r.IntN(4)]
-	for p.Timeout < 10 && p.tail() > .001 {
-		p.Timeout = math.Min(10, p.Timeout*1.5)
+	for p.Timeout < longestTimeout && (p.tail() > .001 || p.Timeout < patience*inside/p.Nominal) {
+		p.Timeout = math.Min(longestTimeout, p.Timeout*1.5)
 	}
 	for p.tail() > .0015 {
 		p.WaitSpread *= .85

@@ -32,7 +32,9 @@ const (
 	longRequests = 4e5    // and requests, whichever takes longer
 	shortRun     = 150.0
 	shortRequest = 2e4
-	truthWithin  = .001 // of the pressure, or of the rate
+	truthWithin  = .001 // of the rate
+
+	leastPressure = .001 // for a slope: errors may be none at all
 )
 
 // Truth measures the server. It takes some seconds; see Truths.
@@ -86,7 +88,7 @@ func (p *profile) truth(seed uint64, hangover bool) (Truth, float64) {
 	below := long(.95 * rate)
 	return Truth{
 		Rate: rate, Signal: last.signal,
-		Slope:  math.Log(below.pressure(last.signal)) / math.Log(.95),
+		Slope:  math.Log(math.Max(below.pressure(last.signal), leastPressure)) / math.Log(.95),
 		Failed: below.errors,
 		Start:  p.StartShare * rate, Max: p.MaxRate * rate,
 	}, rate
