@@ -1,0 +1,115 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// A WriteError says why a file could not be written.
+type WriteError struct {
+	Path string
+	Err  error
+}
+
+func (e *WriteError) Error() string { return fmt.Sprintf("write %s: %v", e.Path, e.Err) }
+
+// Unwrap returns the cause.
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// Hint is the remedy; "" where none is known.
+func (e *WriteError) Hint() string {
+	switch {
+	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
+		return "the disk is full: make room, or write to another disk; what was there before is untouched"
+	case errors.Is(e.Err, syscall.EROFS):
+		return "the file system is read-only: write elsewhere"
+	case errors.Is(e.Err, syscall.EISDIR):
+		return "name a file, not a folder"
+	case errors.Is(e.Err, fs.ErrNotExist):
+		return "make the folder first"
+	case errors.Is(e.Err, fs.ErrPermission):
+		return "write to a folder that is yours"
+	}
+	return ""
+}
+
+// WriteFile writes a file whole or not at all: to a temporary file beside it,
+// flushed to the disk, and then renamed. A reader never sees half a record, and
+// a full disk leaves what was there before. A path that names no regular file
+// (a pipe, a terminal, /dev/stdout) is written to as it is. Every error is a
+// *WriteError.
+func WriteFile(path string, data []byte) error {
+	real := path
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		real = resolved
+	}
+	var err error
+	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
+		err = writeOpen(path, os.O_WRONLY, data)
+	} else {
+		err = replace(real, data)
+	}
+	if err != nil {
+		return &WriteError{Path: path, Err: cause(err)}
+	}
+	return nil
+}
+
+// replace puts a new file in the place of path.
+func replace(path string, data []byte) error {
+	temporary := path + "." + NewID(time.Now()) + ".tmp"
+	if err := writeOpen(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, data); err != nil {
+		os.Remove(temporary)
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		os.Remove(temporary)
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// writeOpen opens, writes, flushes where the file can be flushed, and closes.
+func writeOpen(path string, flags int, data []byte) error {
+	f, err := os.OpenFile(path, flags, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if flags&os.O_CREATE != 0 {
+		err = errors.Join(err, f.Sync())
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncDir makes a rename last. Some file systems cannot; the file is whole
+// either way.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}
+
+// cause takes the path of the temporary file out of an error.
+func cause(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
+}

@@ -1,0 +1,229 @@
+// Package record holds what a run found: its types and its versioned JSON.
+//
+// A record explains itself: beside every figure stand its unit, its limits and
+// how sure it is. It holds no secret: of the scenario it keeps the name and a
+// hash. Enums are strings, durations are seconds, and a value that was not
+// read is absent, never zero.
+//
+// Compatibility: a reader of a version reads every record of that version and
+// of earlier ones; fields are added, and none changes its meaning, within one.
+package record
+
+import (
+	"time"
+
+	"saturate/appweight"
+	"saturate/ramp"
+	"saturate/stress"
+)
+
+// Version is the version of the format that this package writes.
+const Version = 1
+
+// A Record is everything that one run found.
+type Record struct {
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+	// At is when the run began.
+	At time.Time `json:"at"`
+	// Scenario is its name, ScenarioHash the SHA-256 of its text as written.
+	Scenario     string            `json:"scenario"`
+	ScenarioHash string            `json:"scenario_sha256,omitempty"`
+	Ending       ramp.Ending       `json:"ending"`
+	Labels       map[string]string `json:"labels,omitempty"`
+	// Versions of saturate and of what it was built with.
+	Versions map[string]string `json:"versions,omitempty"`
+	Env      Env               `json:"env"`
+	// Limits are those that the scenario set, in the signals' own units. Two
+	// of them depend on the target and are learnt: Repeat.Limits has these.
+	Limits          map[stress.Signal]float64 `json:"limits"`
+	Load            Load                      `json:"load"`
+	Targets         []Target                  `json:"targets"`
+	Fleet           *Fleet                    `json:"fleet,omitempty"`
+	AppWeight       []Score                   `json:"appweight,omitempty"`
+	Requirements    []Requirement             `json:"requirements,omitempty"`
+	Warnings        []string                  `json:"warnings,omitempty"`
+	DurationSeconds float64                   `json:"duration_seconds"`
+}
+
+// Env is the machine that the run was made on.
+type Env struct {
+	CPU    string `json:"cpu,omitempty"` // its model
+	Cores  int    `json:"cores,omitempty"`
+	ISA    string `json:"isa,omitempty"` // amd64, arm64
+	Kernel string `json:"kernel,omitempty"`
+}
+
+// Load is what was offered.
+type Load struct {
+	Kind     string `json:"kind"` // "synthetic mix": generated, not live, traffic
+	Unit     string `json:"unit"` // of levels and rates: req/s
+	Engine   string `json:"engine,omitempty"`
+	Arrivals string `json:"arrivals,omitempty"`
+	// Mix is each request's share.
+	Mix map[string]float64 `json:"mix,omitempty"`
+}
+
+// SyntheticMix is the kind of generated load.
+const SyntheticMix = "synthetic mix"
+
+// A Target is one server under test.
+type Target struct {
+	Name    string            `json:"name"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Ending  ramp.Ending       `json:"ending"`
+	Repeats []Repeat          `json:"repeats"`
+}
+
+// A Repeat is one search and hold.
+type Repeat struct {
+	// Restart counts from 1.
+	Restart int         `json:"restart"`
+	Ending  ramp.Ending `json:"ending"`
+	// Why is the reason of any ending but found, or a note to it.
+	Why       string     `json:"why,omitempty"`
+	Sustained *Sustained `json:"sustained,omitempty"`
+	// Break is the lowest level seen to fail.
+	Break      float64     `json:"break,omitempty"`
+	Bottleneck *Bottleneck `json:"bottleneck,omitempty"`
+	RunnerUp   *RunnerUp   `json:"runner_up,omitempty"`
+	// Work is what the target spent per second in the hold.
+	Work *Work `json:"work,omitempty"`
+	Cost *Cost `json:"cost,omitempty"`
+	// FailedShare is of the hold's requests; Done and Failed are the whole run's.
+	FailedShare float64 `json:"failed_share"`
+	Done        uint64  `json:"done"`
+	Failed      uint64  `json:"failed"`
+	// Latency, Signals and Pressure are the hold's; the latter two are means.
+	Latency  *Latency                  `json:"latency,omitempty"`
+	Signals  map[stress.Signal]float64 `json:"signals,omitempty"`
+	Pressure map[stress.Signal]float64 `json:"pressure,omitempty"`
+	// Limits are those in force at the end, in the signals' own units.
+	Limits          map[stress.Signal]float64 `json:"limits,omitempty"`
+	Trips           []Trip                    `json:"trips,omitempty"`
+	Notes           []string                  `json:"notes,omitempty"`
+	HoldSeconds     float64                   `json:"hold_seconds"`
+	DurationSeconds float64                   `json:"duration_seconds"`
+	Steps           []Step                    `json:"steps,omitempty"`
+}
+
+// Sustained is what a hold found.
+type Sustained struct {
+	// Rate is what was really served in the hold; where the run ended at_least,
+	// the highest rate offered.
+	Rate float64 `json:"rate"`
+	// AtLimit is the estimate of the rate at pressure 1.0, with its interval.
+	AtLimit  float64   `json:"at_limit,omitempty"`
+	Interval *Interval `json:"interval,omitempty"`
+	// Hangover is what the target sustains for a while after it was pushed over.
+	Hangover float64 `json:"hangover,omitempty"`
+}
+
+// An Interval is where the true value lies with the given confidence.
+type Interval struct {
+	Lo    float64 `json:"lo"`
+	Hi    float64 `json:"hi"`
+	Level float64 `json:"level"`
+	Basis string  `json:"basis"` // "within hold", "restarts", "servers"
+}
+
+// Bottleneck is why the target does not carry more.
+type Bottleneck struct {
+	Name     string        `json:"name"`
+	Signal   stress.Signal `json:"signal,omitempty"`
+	Pressure float64       `json:"pressure,omitempty"`
+	Sentence string        `json:"sentence,omitempty"`
+	Evidence []string      `json:"evidence,omitempty"`
+}
+
+// RunnerUp is the next signal, and how far it is from its limit as a share of it.
+type RunnerUp struct {
+	Signal   stress.Signal `json:"signal"`
+	Headroom float64       `json:"headroom"`
+}
+
+// Work is what one target or a fleet spends per second.
+type Work struct {
+	Unit      string  `json:"unit"`
+	Scope     string  `json:"scope,omitempty"`
+	PerSecond float64 `json:"per_second"`
+}
+
+// Cost is the work of one request, from a counter.
+type Cost struct {
+	Unit       string  `json:"unit"`
+	PerRequest float64 `json:"per_request"`
+}
+
+// Latency is from the intended time, in seconds.
+type Latency struct {
+	P50 float64 `json:"p50"`
+	P90 float64 `json:"p90"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// A Trip is a cut of the load.
+type Trip struct {
+	AtSeconds float64 `json:"at_seconds"`
+	Level     float64 `json:"level"`
+	Why       string  `json:"why"`
+}
+
+// A Step is one level kept for a while. Its figures are of the windows that
+// were measured.
+type Step struct {
+	Phase      ramp.Phase                `json:"phase"`
+	Level      float64                   `json:"level"`
+	Seconds    float64                   `json:"seconds"`
+	Rate       float64                   `json:"rate"`
+	Done       uint64                    `json:"done"`
+	Failed     uint64                    `json:"failed"`
+	Unsent     uint64                    `json:"unsent,omitempty"`
+	Signals    map[stress.Signal]float64 `json:"signals,omitempty"`
+	Pressure   map[stress.Signal]float64 `json:"pressure,omitempty"`
+	LatencyP50 float64                   `json:"latency_p50,omitempty"` // seconds
+	LatencyP99 float64                   `json:"latency_p99,omitempty"`
+	Cost       *Cost                     `json:"cost,omitempty"`
+	Verdict    stress.Outcome            `json:"verdict"`
+	Why        []string                  `json:"why,omitempty"`
+}
+
+// Fleet is what production spends in its peak.
+type Fleet struct {
+	Unit  string `json:"unit"`
+	Scope string `json:"scope,omitempty"`
+	// Window is the span that the figures are of; "" where they were given.
+	Window      string             `json:"window,omitempty"`
+	PerSecond   float64            `json:"per_second"`
+	ActiveUsers float64            `json:"active_users"`
+	Servers     float64            `json:"servers,omitempty"`
+	Coverage    float64            `json:"coverage,omitempty"` // share of the servers that reported
+	Generations map[string]float64 `json:"by_generation,omitempty"`
+}
+
+// A Score is the AppWeight of one generation of servers with one build.
+type Score struct {
+	Generation string `json:"generation,omitempty"`
+	Build      string `json:"build,omitempty"`
+	// Ending is found, or at_least where the score is only a lower bound.
+	Ending         ramp.Ending `json:"ending"`
+	UsersPerServer float64     `json:"users_per_server"`
+	Interval       *Interval   `json:"interval,omitempty"`
+	// Work is N, and WorkPerUser I/U, of the arithmetic.
+	Work           Work     `json:"work"`
+	WorkPerUser    float64  `json:"work_per_user"`
+	LoadAdjusted   float64  `json:"load_adjusted,omitempty"`
+	MinimumServers float64  `json:"minimum_servers"`
+	Headroom       *float64 `json:"headroom,omitempty"`
+	// Servers and Repeats are how many it comes from.
+	Servers int `json:"servers"`
+	Repeats int `json:"repeats"`
+}
+
+// A Requirement is one of the scenario's, judged.
+type Requirement struct {
+	Text    string            `json:"text"`
+	Outcome appweight.Outcome `json:"outcome"` // met, missed, undecided
+	Why     string            `json:"why"`
+}
