@@ -47,6 +47,3 @@ type Page struct {
 	Gauges   map[string]string `yaml:"gauges"`
 	Counters map[string]string `yaml:"counters"`
 }
-
-// Bytes is a size; written 300MiB, 1.5GiB or as a plain number.
-type Bytes int64

@@ -1,0 +1,68 @@
+package probe
+
+import (
+	"math"
+
+	"saturate/stress"
+)
+
+// cgroup reads the CPU use of a control group and what it may use.
+type cgroup struct {
+	*group
+	limits *limits
+	list   []int    // its processes
+	by     groupDir // sets the quota
+	err    error
+	ticks  int
+}
+
+func openCgroup(fs rootFS, c Config) (*cgroup, error) {
+	g, err := openGroup(fs, c.Cgroup)
+	if err != nil {
+		return nil, err
+	}
+	return &cgroup{group: g, limits: newLimits(fs, c)}, nil
+}
+
+func (c *cgroup) pids() []int  { return c.list }
+func (c *cgroup) cpus() cpuSet { return c.limits.cpus }
+
+func (c *cgroup) read(s *stress.Sample) error {
+	if err := c.readUsage(s); err != nil {
+		return err
+	}
+	if c.ticks%seldom == 0 {
+		c.err = c.look()
+	}
+	c.ticks++
+	if c.err != nil {
+		return c.err
+	}
+	c.limits.fill(s)
+	s.Gauges[stress.Processes] = float64(len(c.list))
+	if !math.IsInf(c.limits.quota, 1) {
+		c.by.readThrottling(s)
+	}
+	return nil
+}
+
+// look reads what hardly changes.
+func (c *cgroup) look() error {
+	if c.list = c.usage.pids(); len(c.list) == 0 {
+		return hinted("start the server in it, or name the group that it is in: /proc/PID/cgroup shows it",
+			"the group has no process")
+	}
+	c.limits.quota, c.by = c.bandwidth()
+	c.limits.memory = c.memoryLimit()
+	return c.limits.update(c.group.cpus(), affinity(c.fs, c.list))
+}
+
+// cgroupMemory reads the group's memory.
+type cgroupMemory struct{ *group }
+
+func (c cgroupMemory) read(s *stress.Sample) error { return c.readMemory(s) }
+
+// cgroupPressure reads the group's stalls.
+type cgroupPressure struct{ *group }
+
+func (c cgroupPressure) read(s *stress.Sample) error { return c.readPressure(s) }

@@ -1,0 +1,43 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// An Error is a source that cannot be read.
+type Error struct {
+	// Source is its name, as in Sampler.Sources.
+	Source string
+	Err    error
+	// Remedy is what would put it right, "" where unknown.
+	Remedy string
+}
+
+// Error is "Source: Err".
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Source, e.Err) }
+
+// Hint is the remedy, for who prints errors.
+func (e *Error) Hint() string { return e.Remedy }
+
+// Unwrap is the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+// fail names the source of an error; an inner *Error keeps its hint.
+func fail(source string, err error) *Error {
+	hint := ""
+	var inner *Error
+	switch {
+	case errors.As(err, &inner):
+		err, hint = inner.Err, inner.Remedy
+	case errors.Is(err, fs.ErrPermission):
+		hint = "run saturate as root or as the target's user"
+	}
+	return &Error{Source: source, Err: err, Remedy: hint}
+}
+
+// hinted is an error with a remedy, to be given its source by fail.
+func hinted(hint, format string, args ...any) error {
+	return &Error{Err: fmt.Errorf(format, args...), Remedy: hint}
+}

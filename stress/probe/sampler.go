@@ -1,0 +1,220 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"saturate/stress"
+)
+
+const (
+	// Interval is the time between samples.
+	Interval = 200 * time.Millisecond
+	// keep is how many samples wait for a Take: five minutes.
+	keep = 1500
+)
+
+// A reader reads one source of the kernel's into a sample. It does not block.
+type reader interface {
+	read(*stress.Sample) error
+}
+
+// A Source tells how one source is doing.
+type Source struct {
+	// Name is what is read: "cgroup web", "uwsgi 127.0.0.1:1717".
+	Name string
+	// Required sources are part of the lease: where one is silent for 600 ms
+	// there is to be no traffic.
+	Required bool
+	// Err is why it could not be read the last time, an *Error; nil where it
+	// could.
+	Err error
+	// Age is the time since it was last read; -1 where it never was.
+	Age time.Duration
+}
+
+// A watched is a kernel source with its state.
+type watched struct {
+	Source
+	reader
+	last time.Duration // on the sampler's clock; -1 never
+}
+
+// A Sampler reads a target five times a second.
+type Sampler struct {
+	scope  Scope
+	boot   string
+	clock  func() time.Duration // of this host, monotonic
+	kernel []*watched
+	pages  []*poller
+	cancel context.CancelFunc
+	ctx    context.Context
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	seq     uint64
+	fresh   time.Duration // of the last complete kernel sample; -1 never
+	samples []stress.Sample
+	err     error
+}
+
+// Start begins to sample; it is called once.
+func (s *Sampler) Start() {
+	for _, p := range s.pages {
+		s.guard(p.name, func() { p.poll(s.ctx) })
+	}
+	s.guard("kernel", func() {
+		clock := time.NewTicker(Interval)
+		defer clock.Stop()
+		for {
+			s.tick()
+			select {
+			case <-clock.C:
+			case <-s.ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// guard runs f until it ends. A panic in it ends the sampler: a probe that has
+// gone wrong watches no longer, and who relies on it has to know at once.
+func (s *Sampler) guard(name string, f func()) {
+	s.done.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				s.mu.Lock()
+				s.err = errors.Join(s.err, fmt.Errorf("panic in probe %s: %v\n%s", name, v, debug.Stack()))
+				s.mu.Unlock()
+				s.cancel()
+			}
+		}()
+		f()
+	})
+}
+
+// tick takes one sample. What the pages delivered since the last one goes in
+// first and only then are they asked again: so their values are always one
+// tick old, and differences between samples are not blurred by how fast a page
+// happened to answer.
+func (s *Sampler) tick() {
+	sample := newSample(s.clock())
+	sample.Boot = s.boot
+	complete := true
+	health := make([]error, len(s.kernel))
+	for i, w := range s.kernel {
+		if health[i] = w.read(&sample); health[i] != nil && w.Required {
+			complete = false
+		}
+	}
+	for _, p := range s.pages {
+		p.merge(&sample)
+		p.ask()
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, w := range s.kernel {
+		w.note(sample.At, health[i])
+	}
+	if complete {
+		s.fresh = sample.At
+	}
+	s.seq++
+	sample.Seq = s.seq
+	if s.samples = append(s.samples, sample); len(s.samples) > keep {
+		s.samples = s.samples[1:]
+	}
+}
+
+func newSample(at time.Duration) stress.Sample {
+	return stress.Sample{
+		At:       at,
+		Counters: make(map[stress.Counter]float64),
+		Gauges:   make(map[stress.Gauge]float64),
+	}
+}
+
+func (w *watched) note(at time.Duration, err error) {
+	if err == nil {
+		w.last, w.Err = at, nil
+		return
+	}
+	w.Err = fail(w.Name, err)
+}
+
+// Take returns the samples since the last Take, the oldest first. Where nobody
+// takes them, those of the last five minutes are kept.
+func (s *Sampler) Take() []stress.Sample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.samples
+	s.samples = nil
+	return taken
+}
+
+// Fresh is the age of the last sample that every required source of the kernel
+// is in; the largest duration before the first.
+func (s *Sampler) Fresh() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fresh < 0 {
+		return math.MaxInt64
+	}
+	return s.clock() - s.fresh
+}
+
+// Err is why no sample will come any more: a probe panicked. It is nil while
+// they come.
+func (s *Sampler) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Sources tells how each source is doing: the kernel's, then the pages.
+func (s *Sampler) Sources() []Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Source
+	for _, w := range s.kernel {
+		src := w.Source
+		src.Age = age(s.clock(), w.last)
+		all = append(all, src)
+	}
+	for _, p := range s.pages {
+		all = append(all, p.source())
+	}
+	return all
+}
+
+func age(now, last time.Duration) time.Duration {
+	if last < 0 {
+		return -1
+	}
+	return now - last
+}
+
+// Scope is whose CPU time and memory the samples tell.
+func (s *Sampler) Scope() string { return string(s.scope) }
+
+// Close ends the sampling and waits for it to end.
+func (s *Sampler) Close() error {
+	s.cancel()
+	s.done.Wait()
+	var errs []error
+	for _, w := range s.kernel {
+		if c, ok := w.reader.(interface{ Close() error }); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	for _, p := range s.pages {
+		errs = append(errs, p.page.Close())
+	}
+	return errors.Join(errs...)
+}

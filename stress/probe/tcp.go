@@ -1,0 +1,122 @@
+package probe
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"saturate/stress"
+)
+
+// tcp reads the counters of TCP in the target's network namespace.
+type tcp struct {
+	fs  rootFS
+	pid int // a process in the namespace; 0 for our own
+}
+
+func (t *tcp) read(s *stress.Sample) error {
+	process := "self"
+	if t.pid != 0 {
+		process = strconv.Itoa(t.pid)
+	}
+	for _, want := range []struct {
+		file, protocol string
+		counters       map[string]stress.Counter
+	}{
+		{"snmp", "Tcp", map[string]stress.Counter{"RetransSegs": stress.Retransmits, "OutSegs": stress.SegmentsOut}},
+		{"netstat", "TcpExt", map[string]stress.Counter{"ListenOverflows": stress.ListenOverflows}},
+	} {
+		text, err := t.fs.read("proc", process, "net", want.file)
+		if err != nil {
+			return err
+		}
+		values, err := parseProtocol(text, want.protocol)
+		if err != nil {
+			return err
+		}
+		for name, counter := range want.counters {
+			if v, found := values[name]; found {
+				s.Counters[counter] = v
+			}
+		}
+	}
+	return nil
+}
+
+// parseProtocol reads one protocol of /proc/net/snmp or netstat: a line of
+// names and under it a line of values, both led by the protocol's name. Values
+// below zero, which are limits that are not set, are left out.
+func parseProtocol(text, protocol string) (map[string]float64, error) {
+	var names []string
+	for line := range strings.Lines(text) {
+		rest, found := strings.CutPrefix(line, protocol+":")
+		if !found {
+			continue
+		}
+		if names == nil {
+			names = strings.Fields(rest)
+			continue
+		}
+		fields := strings.Fields(rest)
+		if len(fields) != len(names) {
+			break
+		}
+		values := make(map[string]float64, len(names))
+		for i, name := range names {
+			if v, err := parseNumber(fields[i]); err == nil {
+				values[name] = v
+			}
+		}
+		return values, nil
+	}
+	return nil, fmt.Errorf("no counters of %s", protocol)
+}
+
+// conntrack reads how full the table of tracked connections is.
+type conntrack struct{ fs rootFS }
+
+func (c conntrack) read(s *stress.Sample) error {
+	const dir = "proc/sys/net/netfilter"
+	entries, err := readNumber(c.fs.path(dir, "nf_conntrack_count"))
+	if err != nil {
+		return fmt.Errorf("connections are not tracked: %w", err)
+	}
+	limit, err := readNumber(c.fs.path(dir, "nf_conntrack_max"))
+	if err != nil {
+		return err
+	}
+	s.Gauges[stress.Conntrack], s.Gauges[stress.ConntrackLimit] = entries, limit
+	return nil
+}
+
+// softnet reads how many packets were dropped because a CPU's input queue was
+// full.
+type softnet struct{ fs rootFS }
+
+func (n softnet) read(s *stress.Sample) error {
+	text, err := n.fs.read("proc/net/softnet_stat")
+	if err != nil {
+		return err
+	}
+	dropped, err := parseSoftnet(text)
+	if err == nil {
+		s.Counters[stress.SoftnetDropped] = dropped
+	}
+	return err
+}
+
+// parseSoftnet sums the second field of each CPU's line, hexadecimal.
+func parseSoftnet(text string) (dropped float64, err error) {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		v, err := strconv.ParseUint(f[1], 16, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%.40q is not a count of dropped packets", f[1])
+		}
+		dropped += float64(v)
+	}
+	return dropped, nil
+}
