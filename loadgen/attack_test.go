@@ -75,6 +75,10 @@ func add(total *Answers, more Answers) {
 	total.Lag.Merge(more.Lag)
 	for name, n := range more.ByName {
 		into := total.ByName[name]
+		if into == nil {
+			total.ByName[name] = n
+			continue
+		}
 		into.Done += n.Done
 		into.Failed += n.Failed
 		into.Latency.Merge(n.Latency)

@@ -188,7 +188,7 @@ func (v *mistakes) request(at string, r Request) {
 	case !strings.HasPrefix(r.Path, "/"):
 		v.add(at+".path", fmt.Sprintf("%q does not begin with a slash", r.Path), "host and port stand in the target's url")
 	default:
-		if _, err := http.NewRequest(r.method(), "http://host"+r.Path, nil); err != nil {
+		if _, err := http.NewRequest(http.MethodGet, "http://host"+r.Path, nil); err != nil {
 			v.add(at+".path", fmt.Sprintf("%q is not a path: %v", r.Path, err), "")
 		}
 	}

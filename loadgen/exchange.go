@@ -13,7 +13,8 @@ import (
 type answer struct {
 	status  int
 	proto   string
-	close   bool          // the server said that it closes
+	close   bool          // it is the last one on its connection
+	said    bool          // and the server said so
 	head    []byte        // the body's first bytes, as many as were asked for
 	sent    time.Time     // when the first byte was written, or was about to be
 	ended   time.Time     // when the last byte of the answer was read, or hope was lost
@@ -51,6 +52,8 @@ func (w *wire) drain(cc *http.ClientConn, req *http.Request, head []byte) (a ans
 	}
 	defer resp.Body.Close()
 	a = answer{status: resp.StatusCode, proto: resp.Proto, close: resp.Close, started: true}
+	// An answer without a length says so only by its end; net/http keeps no other trace of the header.
+	a.said = a.close && (resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0)
 	if len(head) > 0 {
 		n, _ := io.ReadFull(resp.Body, head)
 		a.head = head[:n]

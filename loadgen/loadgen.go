@@ -49,7 +49,8 @@ type Answers struct {
 	// the actual send minus the intended time where the generator was the cause.
 	// Microseconds. Latency and Service hold expected answers only.
 	Latency, Service, Lag *hdrhistogram.Histogram
-	// ByName splits Done, Failed, Latency and Service by request name.
+	// ByName splits Done, Failed, Latency and Service by request name. Names
+	// without a hit that ended are absent; dropped hits had no name yet.
 	ByName map[string]*Named
 	// Causes counts failures by cause ("status 500", "timeout", "connection refused").
 	Causes map[string]uint64

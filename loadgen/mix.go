@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"sort"
@@ -98,19 +97,10 @@ func newKind(c Config, r Request, base string, place int) (kind, error) {
 		h.Set(name, value)
 	}
 	h.Set(kindHeader, strconv.Itoa(place))
-	u, err := url.Parse(base)
-	if err != nil {
-		return kind{}, err
-	}
-	if p, ok := u.User.Password(); ok && h.Get("Authorization") == "" {
-		login := &http.Request{Header: h}
-		login.SetBasicAuth(u.User.Username(), p)
-	}
-	u.User = nil
 	k := kind{name: r.name(), expect: r.Expect, target: vegeta.Target{
-		Method: r.method(), URL: strings.TrimSuffix(u.String(), "/") + r.Path, Body: body, Header: h,
+		Method: r.method(), URL: strings.TrimSuffix(base, "/") + r.Path, Body: body, Header: h,
 	}}
-	_, err = k.request()
+	_, err := k.request()
 	return k, err
 }
 

@@ -15,11 +15,6 @@ import (
 
 func TestProtocols(t *testing.T) {
 	t.Parallel()
-	var last atomic.Value
-	h := func(_ http.ResponseWriter, r *http.Request) {
-		last.Store(r.Proto)
-		time.Sleep(2 * time.Millisecond)
-	}
 	ca := func(s *httptest.Server) string {
 		name := filepath.Join(t.TempDir(), "ca.pem")
 		b := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
@@ -43,7 +38,11 @@ func TestProtocols(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := h2(t, test.secure, h)
+			var last atomic.Value
+			s := h2(t, test.secure, func(_ http.ResponseWriter, r *http.Request) {
+				last.Store(r.Proto)
+				time.Sleep(2 * time.Millisecond)
+			})
 			c := test.config
 			if c.CA != "" {
 				c.CA = ca(s)
@@ -121,21 +120,4 @@ func TestHTTP2GoAway(t *testing.T) {
 		t.Errorf("%d of %d failed: %v", got.Failed, got.Done, got.Causes)
 	}
 	t.Logf("%d done, %d reconnects", got.Done, got.Reconnects)
-}
-
-// TestLogin: a name and password in the URL are sent, by Try and under load.
-func TestLogin(t *testing.T) {
-	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if name, password, _ := r.BasicAuth(); name != "me" || password != "secret" {
-			w.WriteHeader(401)
-		}
-	})
-	target := strings.Replace(s.URL, "http://", "http://me:secret@", 1)
-	if _, err := try(t, Config{}, target); err != nil {
-		t.Error(err)
-	}
-	if got := fire(t, attack(t, Config{}, target, Options{}), 100, 100*time.Millisecond); got.Done == 0 || got.Failed != 0 {
-		t.Errorf("%d of %d failed", got.Failed, got.Done)
-	}
 }

@@ -59,7 +59,7 @@ func (s *self) judge(a *Answers, stall time.Duration, conns int) {
 		add("it used %.2f of its %.2g CPUs", a.CPUSeconds/seconds, may)
 	}
 	if share := (throttled - s.throttled) / seconds; seconds >= .1 && share > throttledLimit {
-		add("its cgroup was throttled %.0f %% of the time", 100*share)
+		add("its cgroup was throttled %.0f %% of the time", 100*min(1, share))
 	}
 	if used, limit, ok := s.files(conns); ok && float64(used) > filesLimit*float64(limit) {
 		add("%d of its %d file descriptors are open", used, limit)

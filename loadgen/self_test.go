@@ -149,3 +149,18 @@ func TestCPULimit(t *testing.T) {
 		t.Errorf("%.3f CPU seconds, limit %q", a.CPUSeconds, a.Limit)
 	}
 }
+
+// FuzzCgroups: whatever the kernel writes, nothing panics.
+func FuzzCgroups(f *testing.F) {
+	f.Add("0::/a/b\n4:cpu,cpuacct:/web\n", v1Mount+v2Mount)
+	f.Add("4:cpu,cpuacct:/docker/123\n", strings.Replace(v1Mount, " / /sys", " /docker/123 /sys", 1))
+	f.Add("0::/../..\n", v2Mount)
+	f.Fuzz(func(t *testing.T, groups, mounts string) {
+		memberships(groups)
+		for line := range strings.Lines(mounts) {
+			if m, ok := parseMount(line); ok && m.point == "" {
+				t.Errorf("%q has no mount point", line)
+			}
+		}
+	})
+}

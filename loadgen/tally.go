@@ -27,14 +27,10 @@ func newTally(m *mix, timeout time.Duration) *tally {
 }
 
 func (t *tally) empty() Answers {
-	a := Answers{
+	return Answers{
 		Latency: t.histogram(), Service: t.histogram(), Lag: t.histogram(),
 		ByName: make(map[string]*Named, len(t.names)), Causes: map[string]uint64{},
 	}
-	for _, n := range t.names {
-		a.ByName[n] = &Named{Latency: t.histogram(), Service: t.histogram()}
-	}
-	return a
 }
 
 // histogram keeps three digits from a microsecond to the longest time.
@@ -73,6 +69,10 @@ func (t *tally) ended(o outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	named := t.now.ByName[t.names[o.kind]]
+	if named == nil {
+		named = &Named{Latency: t.histogram(), Service: t.histogram()}
+		t.now.ByName[t.names[o.kind]] = named
+	}
 	t.now.Done++
 	named.Done++
 	t.record(t.now.Lag, o.lag)

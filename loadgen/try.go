@@ -155,7 +155,7 @@ func (t *trial) watch(ctx context.Context, c *conn, got answer) {
 		return
 	}
 	t.seen++
-	if got.close {
+	if got.said {
 		t.said++
 	}
 	for end := time.Now().Add(linger); ; {

@@ -3,6 +3,8 @@ package loadgen
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -147,8 +149,10 @@ func TestTryDown(t *testing.T) {
 	if _, err = try(t, Config{}, "http://name.invalid:80"); err == nil {
 		t.Error("a name that does not exist was found")
 	}
-	if _, err = try(t, Config{}, "ftp://127.0.0.1/"); err == nil {
-		t.Error("ftp was taken")
+	for _, odd := range []string{"ftp://127.0.0.1/", "127.0.0.1:80", "http://me:secret@127.0.0.1/"} {
+		if _, err = try(t, Config{}, odd); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", odd, err)
+		}
 	}
 }
 
@@ -164,6 +168,7 @@ func TestTryHang(t *testing.T) {
 // h2 starts a server that speaks HTTP/2, in clear or over TLS.
 func h2(t testing.TB, secure bool, h http.HandlerFunc) *httptest.Server {
 	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.Config.Protocols = new(http.Protocols)
 	s.Config.Protocols.SetHTTP1(true)
 	if secure {

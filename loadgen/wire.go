@@ -27,8 +27,8 @@ func newWire(ctx context.Context, c Config, target, addr string) (*wire, error) 
 	if err != nil {
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, fmt.Errorf("target: %q is not an http or https URL with a host", target)
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		return nil, fmt.Errorf("target: %s is not an http or https URL with a host and without a login", u.Redacted())
 	}
 	if addr == "" {
 		if addr, err = resolve(ctx, u, c.Timeout); err != nil {
