@@ -26,7 +26,7 @@ func TestSchemaAndDecoder(t *testing.T) {
 		least + "ramp: {start: 5, max: '${NUMBER}', precision: quick}\nrepeat: '${NUMBER}'\n",
 		least + "stress: {cpu: 0.9, workers: 90%, errors: 0.5 %, latency_p99: 1.5s, metrics: {a: 4}}\nlabels: {a: 5, b: true}\n",
 		strings.Replace(least, "{url", "{command: [sleep, 5], pin: '0-1, 3', env: {A: 1}, ready: {within: 1m30s}, url", 1),
-		strings.Replace(least, "{url", "{command: [a], pin: 0, probes: {memory_limit: 1500, cpus: 2}, url", 1),
+		strings.Replace(least, "{url", "{command: [a], pin: 0, probes: {memory_limit: 1.5GiB, cpus: 2}, url", 1),
 		strings.Replace(least, "{requests", "{connections: 5, timeout: 100ms, http2: true, requests", 1),
 		strings.Replace(least, "{requests", "{connections: auto, arrivals: even, requests", 1),
 	}
@@ -52,6 +52,7 @@ func TestSchemaAndDecoder(t *testing.T) {
 		least + "stress: {latency_p99: -1s}\n",
 		least + "fleet: {fixed: {unit: joules, per_second: 1, active_users: 2}}\n",
 		strings.Replace(least, "{url", "{command: [a], pin: some, url", 1),
+		strings.Replace(least, "{url", "{probes: {memory_limit: big}, url", 1),
 		strings.Replace(least, "{requests", "{connections: many, requests", 1),
 		strings.Replace(least, "{path: /}", "", 1),
 		strings.Replace(least, "{path: /}", "{weight: 1}", 1),

@@ -19,6 +19,9 @@ func (c checker) sections(s *Scenario) {
 		c.joined("fleet.fixed", s.Fleet.Fixed.Validate())
 	}
 	c.requirements(s)
+	for i, t := range s.Targets {
+		c.all(fmt.Sprintf("targets[%d].probes", i), t.Probes.Validate())
+	}
 }
 
 func (c checker) all(section string, mistakes []stress.Mistake) {

@@ -83,18 +83,3 @@ func data(s string) string {
 func property(s string) string {
 	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(s))
 }
-
-// atLeastOne asks for one or more arguments.
-func atLeastOne(what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return nil
-		}
-		return hint(fmt.Errorf("%s: no %s is named", c.Name(), what), "saturate "+c.Use)
-	}
-}
-
-// completeScenario offers the shipped scenarios beside the files.
-func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return scenarios.Shipped(), cobra.ShellCompDirectiveDefault
-}

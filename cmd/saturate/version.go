@@ -35,11 +35,3 @@ func version() string {
 	}
 	return cmp.Or(info.Main.Version, "(devel)")
 }
-
-// none refuses arguments.
-func none(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return hint(fmt.Errorf("%s: takes no arguments, not %q", c.Name(), args[0]), "saturate "+c.Use)
-}
