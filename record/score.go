@@ -43,7 +43,11 @@ func (r *Record) label(t *Target, name string) string {
 
 // score computes AppWeight for each group that has an answer.
 func (r *Record) score(fleet appweight.Fleet) {
-	for _, g := range r.groups() {
+	groups := r.groups()
+	if len(groups) > 1 {
+		fleet.Servers = 0 // how many it has of each kind is not known
+	}
+	for _, g := range groups {
 		s, warnings, err := g.score(fleet)
 		for _, w := range warnings {
 			r.warn("%s", w)

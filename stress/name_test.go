@@ -68,7 +68,7 @@ func TestName(t *testing.T) {
 		{"conntrack", of(map[Signal]float64{CPU: .3, Conns: .79}), nil, ConntrackBound, CPU, "conntrack is 79% (limit 80%)"},
 		{"descriptors", of(map[Signal]float64{CPU: .3, OpenFDs: .79}), nil, DescriptorsBound, CPU, "file_descriptors is 79%"},
 		{"latency of nothing known", of(map[Signal]float64{CPU: .3, Workers: .4, LatencyP99: .49}), nil,
-			LatencyBound, Workers, "the 99th percentile is 490 ms (limit 500 ms) while no resource that was read is at its limit"},
+			LatencyBound, Workers, "the 99th percentile is 490 ms (limit 500 ms) although no resource that was read is at its limit (the nearest, workers, is at 44% of it)"},
 		{"latency of lost segments", of(map[Signal]float64{CPU: .3, LatencyP99: .49, Retransmit: .03}), nil,
 			NetworkBound, CPU, "3.0% of the segments are sent again while latency_p99 is 490 ms (limit 500 ms)"},
 		{"latency far past its limit with the CPU full", of(map[Signal]float64{CPU: .99, LatencyP99: 4.5}), nil, CPUBound, LatencyP99, ""},

@@ -29,11 +29,11 @@ func (s scene) sentence(b Bottleneck) string {
 	case WorkersBound:
 		return s.workersSentence() + s.beside(b)
 	case LatencyBound:
-		return fmt.Sprintf("the 99th percentile is %s (limit %s) while no resource that was read is at its limit: locks, collections or something unseen",
-			duration(v[LatencyP99]), s.limit(LatencyP99)) + s.beside(b)
+		return fmt.Sprintf("the 99th percentile is %s (limit %s) although no resource that was read is at its limit%s: locks, garbage collection or something unseen",
+			duration(v[LatencyP99]), s.limit(LatencyP99), s.nearest(b))
 	case ErrorsBound:
-		return fmt.Sprintf("%s of the requests fail (limit %s) while no resource that was read is at its limit",
-			percent(s.hold.FailedShare()), s.limit(Errors)) + s.beside(b)
+		return fmt.Sprintf("%s of the requests fail (limit %s) although no resource that was read is at its limit%s",
+			percent(s.hold.FailedShare()), s.limit(Errors), s.nearest(b))
 	case NoneReached:
 		if b.Signal == "" {
 			return "no signal was read"
@@ -60,6 +60,14 @@ func (s scene) beside(b Bottleneck) string {
 		return ""
 	}
 	return fmt.Sprintf(", while %s is at %s of its limit", b.Runner, percent(1-b.Headroom))
+}
+
+// nearest tells, in brackets, of the runner-up where an effect was named.
+func (s scene) nearest(b Bottleneck) string {
+	if b.Runner == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (the nearest, %s, is at %s of it)", b.Runner, percent(1-b.Headroom))
 }
 
 func (s scene) workersSentence() string {

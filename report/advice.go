@@ -1,0 +1,87 @@
+package report
+
+import (
+	"fmt"
+
+	"saturate/ramp"
+	"saturate/record"
+	"saturate/stress"
+)
+
+// advice is one sentence on what would change the answer; "" where there is
+// nothing to say.
+func advice(r record.Repeat) string {
+	if r.Bottleneck == nil {
+		return ""
+	}
+	switch r.Bottleneck.Name {
+	case stress.Generator:
+		return "give saturate more CPU or a machine of its own and run again: the target was not brought to its limit"
+	case stress.ContendedCPU:
+		return "run again on a quiet host, or give the target CPUs of its own"
+	case stress.OverflowCollapse:
+		return "restart the target or leave it without load until its accept queue is empty, then run again from a lower ramp.start"
+	}
+	if r.Ending == ramp.AtMost {
+		return "set ramp.start lower; if that fails too, look at the target with a single request"
+	}
+	if r.Ending == ramp.AtLeast {
+		return "raise ramp.max; where the generator is the limit, give it more CPU or a machine of its own"
+	}
+	if r.Ending == ramp.Inconclusive {
+		return ""
+	}
+	return remedy(r) + further(r)
+}
+
+// remedy is what moves the bottleneck.
+func remedy(r record.Repeat) string {
+	switch b := r.Bottleneck; b.Name {
+	case stress.WorkersBound:
+		if p, ok := r.Pressure[stress.CPU]; ok {
+			return fmt.Sprintf("CPU is at %s of its limit: more workers would carry more", percent(p))
+		}
+		return "more workers would carry more, as far as CPU and memory allow"
+	case stress.BackendBound:
+		return "make what the workers wait for faster; more workers would mostly wait in a longer line"
+	case stress.CPUBound:
+		return "less CPU per request or more CPU would carry more"
+	case stress.QuotaBound:
+		return "a higher CPU quota would carry more"
+	case stress.MemoryBound:
+		return "less memory per request or a higher memory limit would carry more"
+	case stress.NetworkBound:
+		return "smaller answers or a faster link would carry more"
+	case stress.ConntrackBound:
+		return "a larger net.netfilter.nf_conntrack_max, or connections that are kept alive, would carry more"
+	case stress.DescriptorsBound:
+		return "a higher limit of open files (ulimit -n, LimitNOFILE=) would carry more"
+	case stress.LatencyBound:
+		return "find what requests wait for while nothing is full: locks, garbage collection, a database"
+	case stress.ErrorsBound:
+		return "find what fails: the target's own log has the requests"
+	case stress.NoneReached:
+		return ""
+	default:
+		return fmt.Sprintf("more of what %s counts, or a higher limit in stress.metrics, would carry more", b.Name)
+	}
+}
+
+// further says how far that goes: until the next limit, along straight lines.
+func further(r record.Repeat) string {
+	next := r.RunnerUp
+	switch r.Bottleneck.Name {
+	case stress.LatencyBound, stress.ErrorsBound, stress.BackendBound, stress.NoneReached:
+		return ""
+	}
+	if next == nil {
+		return ""
+	}
+	if next.Headroom < .05 {
+		return fmt.Sprintf(", but %s is next and almost as full", next.Signal)
+	}
+	if most := 1 / (1 - next.Headroom); most < 10 {
+		return fmt.Sprintf(", up to about %.1f times as much, where %s is the limit", most, next.Signal)
+	}
+	return ""
+}

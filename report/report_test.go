@@ -1,0 +1,252 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"saturate/appweight"
+	"saturate/ramp"
+	"saturate/record"
+	"saturate/stress"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// hold is a repeat that found the limit of eight workers.
+func hold(restart int, rate float64) record.Repeat {
+	limits := stress.NewLimits(stress.Default).InForce()
+	return record.Repeat{
+		Restart: restart, Ending: ramp.Found,
+		Sustained: &record.Sustained{Rate: rate, AtLimit: rate / .98,
+			Interval: &record.Interval{Lo: rate * .99, Hi: rate * 1.05, Level: .95, Basis: "within hold"}},
+		Bottleneck: &record.Bottleneck{Name: "workers", Signal: "workers", Pressure: .98,
+			Sentence: "the 8 workers are busy 88% of the time (limit 90%), while CPU is at 52% of its limit",
+			Evidence: []string{"the accept queue is 4.1% full", "a request takes a worker 51 ms (50 ms at low load)"}},
+		RunnerUp: &record.RunnerUp{Signal: "cpu", Headroom: .48},
+		Work:     &record.Work{Unit: "cpu_seconds", Scope: "cgroup", PerSecond: rate * .003},
+		Cost:     &record.Cost{Unit: "cpu_seconds", PerRequest: .003},
+		Latency:  &record.Latency{P50: .052, P90: .080, P99: .180, Max: .4},
+		Pressure: map[stress.Signal]float64{"cpu": .52, "workers": .98, "latency_p99": .36, "errors": 0, "memory": .3, "file_descriptors": .1},
+		Limits:   limits, FailedShare: .0002, HoldSeconds: 72, DurationSeconds: 140,
+	}
+}
+
+func run(targets ...record.Target) *record.Record {
+	return &record.Record{
+		Version: record.Version, ID: "01KAJ5M0G00000000000000000", At: time.Date(2026, 11, 21, 9, 12, 0, 0, time.UTC),
+		Scenario: "django-uwsgi", Limits: stress.NewLimits(stress.Default).InForce(),
+		Load:    record.Load{Kind: record.SyntheticMix, Unit: "req/s", Engine: "vegeta", Arrivals: "poisson"},
+		Targets: targets, DurationSeconds: 252,
+	}
+}
+
+func target(name string, repeats ...record.Repeat) record.Target {
+	return record.Target{Name: name, Repeats: repeats}
+}
+
+// without turns a hold into a run that did not find the limit.
+func without(ending ramp.Ending, why string, change func(*record.Repeat)) record.Repeat {
+	r := hold(1, 160)
+	r.Ending, r.Why, r.Sustained = ending, why, nil
+	change(&r)
+	return r
+}
+
+func records(t *testing.T) map[string]*record.Record {
+	fleet := &appweight.Fleet{Unit: "cpu_seconds", Scope: "cgroup", PerSecond: 61, ActiveUsers: 12000, Servers: 200}
+	labelled := func(generation string, t record.Target) record.Target {
+		t.Labels = map[string]string{"generation": generation, "build": "4f2c1e"}
+		return t
+	}
+	doubtful := hold(1, 118)
+	doubtful.Notes, doubtful.Sustained.Hangover, doubtful.Break = []string{"hangover", "knee"}, 104, 131
+
+	full := hold(1, 900)
+	full.Bottleneck = &record.Bottleneck{Name: "cpu", Signal: "cpu", Pressure: .98, Sentence: "88% of 2 CPUs are used (limit 90%), while workers is at 96% of its limit"}
+	full.RunnerUp = &record.RunnerUp{Signal: "workers", Headroom: .04}
+	full.Work = &record.Work{Unit: "instructions", Scope: "host", PerSecond: 39.8e9}
+	full.Cost = &record.Cost{Unit: "instructions", PerRequest: 44.2e6}
+	talk := &appweight.Fleet{Unit: "instructions", Scope: "host", PerSecond: 264.6e12, ActiveUsers: 9.8e6}
+
+	all := map[string]*record.Record{}
+	add := func(name string, fleet *appweight.Fleet, require []string, targets ...record.Target) {
+		r := run(targets...)
+		var requirements []appweight.Requirement
+		for _, text := range require {
+			q, err := appweight.ParseRequirement(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			requirements = append(requirements, q)
+		}
+		r.Conclude(fleet, requirements)
+		all[name] = r
+	}
+	add("found", fleet, []string{"appweight >= 90", "bottleneck == cpu"}, labelled("epyc-zen4", target("web-1", hold(1, 160))))
+	add("found_no_fleet", nil, nil, target("web-1", hold(1, 160)))
+	add("found_doubts", nil, nil, target("web-1", doubtful))
+	add("found_instructions", talk, nil, target("web-1", full))
+	add("found_repeats", fleet, []string{"sustained.rate >= 155"}, target("web-1", hold(1, 160), hold(2, 157),
+		without(ramp.Inconclusive, "7 of 60 windows are void (contended host)", func(r *record.Repeat) {
+			r.Restart, r.Bottleneck = 3, &record.Bottleneck{Name: stress.ContendedCPU}
+		})))
+	add("found_generations", fleet, nil, labelled("old", target("web-1", hold(1, 80))), labelled("new", target("web-2", hold(1, 160))))
+	add("at_least", fleet, []string{"sustained.rate >= 300", "appweight >= 200"}, target("web-1",
+		without(ramp.AtLeast, "the highest level allowed, 100, presses the target to 0.61 of its limit", func(r *record.Repeat) {
+			r.Sustained = &record.Sustained{Rate: 99.6}
+			r.Bottleneck = &record.Bottleneck{Name: stress.NoneReached, Signal: "workers", Sentence: "no limit was reached: the nearest is workers, at 61% of its limit"}
+		})))
+	add("at_most", nil, []string{"sustained.rate >= 100"}, target("web-1",
+		without(ramp.AtMost, "latency_p99 is at 1.4 of its limit at the first level", func(r *record.Repeat) {
+			r.Break, r.RunnerUp = 20, nil
+			r.Bottleneck = &record.Bottleneck{Name: stress.LatencyBound, Signal: "latency_p99",
+				Sentence: "the 99th percentile is 702 ms (limit 500 ms) although no resource that was read is at its limit (the nearest, cpu, is at 3.0% of it): locks, garbage collection or something unseen"}
+		})))
+	add("inconclusive_generator", fleet, nil, target("web-1",
+		without(ramp.Inconclusive, "9 of 60 windows are void (generator)", func(r *record.Repeat) {
+			r.Bottleneck = &record.Bottleneck{Name: stress.Generator, Sentence: "the generator, not the target, was the limit: 3.8% of the hits could not be sent in time"}
+		})))
+	add("inconclusive_contended", nil, nil, target("web-1",
+		without(ramp.Inconclusive, "9 of 60 windows are void (contended host)", func(r *record.Repeat) {
+			r.Bottleneck = &record.Bottleneck{Name: stress.ContendedCPU, Sentence: "somebody else used the target's CPUs: they were 100% busy, and the target itself used 43% of its share"}
+		})))
+	add("inconclusive_gone", nil, nil, target("web-1",
+		record.Repeat{Restart: 1, Ending: ramp.Inconclusive, Why: "connection refused: nothing listens on 127.0.0.1:18080"}))
+	return all
+}
+
+func TestTextGolden(t *testing.T) {
+	for name, r := range records(t) {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := Text(&b, r, Options{}); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", name+".txt")
+			if *update {
+				if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), b.String()); diff != "" {
+				t.Errorf("-want +got (-update writes it):\n%s", diff)
+			}
+			for _, line := range strings.Split(b.String(), "\n") {
+				if utf8.RuneCountInString(line) > width || strings.Trim(line, " ") != strings.TrimLeft(line, " ") {
+					t.Errorf("too wide, or spaces at its end: %q", line)
+				}
+				for _, c := range line {
+					if c > 126 {
+						t.Errorf("%q has a letter that not every terminal shows", line)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Only a limit that was found is a bare number.
+func TestNoBareNumber(t *testing.T) {
+	for name, r := range records(t) {
+		var b bytes.Buffer
+		if err := Text(&b, r, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		bare := regexp.MustCompile(`(?m)^(sustains|AppWeight) +[0-9]`).MatchString(b.String())
+		if found := r.Ending == ramp.Found; bare != found {
+			t.Errorf("%s ended %s and prints a bare number: %v\n%s", name, r.Ending, bare, b.String())
+		}
+	}
+}
+
+func TestColour(t *testing.T) {
+	r := records(t)["found"]
+	var plain, colour bytes.Buffer
+	if err := Text(&plain, r, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Text(&colour, r, Options{Colour: true}); err != nil {
+		t.Fatal(err)
+	}
+	stripped := regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(colour.String(), "")
+	if stripped != plain.String() {
+		t.Errorf("colour changes the text:\n%s", cmp.Diff(plain.String(), stripped))
+	}
+	if strings.Contains(plain.String(), "\x1b") || !strings.Contains(colour.String(), red+"MISSED") {
+		t.Errorf("colour where none was asked for, or none where it was:\n%q", colour.String())
+	}
+}
+
+func TestJSON(t *testing.T) {
+	for name, r := range records(t) {
+		var b bytes.Buffer
+		if err := Formats["json"](&b, r, Options{}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		again, err := record.Unmarshal(b.Bytes())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(r, again); diff != "" {
+			t.Errorf("%s read again differs:\n%s", name, diff)
+		}
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{figure(0), "0.000"}, {figure(.00012), "0.00012"}, {figure(.4812), "0.481"}, {figure(1.234), "1.23"}, {figure(61), "61.0"},
+		{figure(99.96), "100"}, {figure(160.4), "160"}, {figure(999.6), "1,000"}, {figure(1474), "1,474"}, {figure(9.8e6), "9,800,000"},
+		{work(39.8e9, "instructions"), "39.8 G instructions"}, {work(12, "instructions"), "12.0 instructions"}, {work(.48, "cpu_seconds"), "0.480 cpu_seconds"},
+		{cost(.003, "cpu_seconds"), "3.00 ms of CPU"}, {cost(44.2e6, "instructions"), "44.2 M instructions"},
+		{span(59.4), "59 s"}, {span(59.6), "1 min 0 s"}, {span(252), "4 min 12 s"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	with := func(name string, runner *record.RunnerUp) record.Repeat {
+		r := hold(1, 160)
+		r.Bottleneck.Name, r.RunnerUp = name, runner
+		return r
+	}
+	half := &record.RunnerUp{Signal: "memory", Headroom: .5}
+	for _, c := range []struct {
+		name   string
+		runner *record.RunnerUp
+		want   string
+	}{
+		{"workers", half, "CPU is at 52% of its limit: more workers would carry more, up to about 2.0 times as much, where memory is the limit"},
+		{"workers", nil, "CPU is at 52% of its limit: more workers would carry more"},
+		{"cpu", &record.RunnerUp{Signal: "workers", Headroom: .03}, "less CPU per request or more CPU would carry more, but workers is next and almost as full"},
+		{"cpu", &record.RunnerUp{Signal: "memory", Headroom: .97}, "less CPU per request or more CPU would carry more"},
+		{"backend", half, "make what the workers wait for faster; more workers would mostly wait in a longer line"},
+		{"pool_used", half, "more of what pool_used counts, or a higher limit in stress.metrics, would carry more, up to about 2.0 times as much, where memory is the limit"},
+	} {
+		if got := advice(with(c.name, c.runner)); got != c.want {
+			t.Errorf("%s: %q\nwant %q", c.name, got, c.want)
+		}
+	}
+	for _, name := range []string{stress.QuotaBound, stress.MemoryBound, stress.NetworkBound, stress.ConntrackBound, stress.DescriptorsBound,
+		stress.LatencyBound, stress.ErrorsBound, stress.OverflowCollapse, stress.Generator, stress.ContendedCPU} {
+		if advice(with(name, nil)) == "" {
+			t.Errorf("no advice for %s", name)
+		}
+	}
+}
