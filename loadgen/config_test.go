@@ -3,6 +3,7 @@ package loadgen
 import (
 	"errors"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestValidate(t *testing.T) {
 		{"empty", Config{}, []string{"requests: is empty"}},
 		{"words", Config{Engine: "rocket", Arrivals: "random", Requests: home}, []string{`engine: "rocket"`, `arrivals: "random"`}},
 		{"numbers", Config{Timeout: time.Hour, Connections: 1e6, Requests: home}, []string{"timeout: 1h0m0s", "connections: 1000000"}},
-		{"files", Config{CA: "/no/such.pem", Insecure: true, Requests: []Request{{Path: "/", BodyFile: "/no/body"}, {Path: "/2", BodyFile: "/"}, {Path: "/3", Body: "x", BodyFile: "config.go"}}},
+		{"files", Config{CA: "/no/such.pem", Insecure: true, Requests: []Request{{Path: "/", BodyFile: "/no/body"}, {Path: "/2", BodyFile: "/"}, {Path: "/3", Body: "x", BodyFile: os.Args[0]}}},
 			[]string{"ca: cannot be read", "insecure: ", "requests[0].body_file: cannot be read", "requests[1].body_file: / is a folder", "requests[2].body_file: stands beside body"}},
 		{"headers", Config{Headers: map[string]string{"a b": ""}, Requests: []Request{{Path: "/", Headers: map[string]string{"A": "x\r\nB: y"}}}},
 			[]string{"headers.a b: ", "requests[0].headers.A: "}},

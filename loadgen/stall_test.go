@@ -17,6 +17,7 @@ func hold(t testing.TB, a *Attack, rate float64, d time.Duration) Answers {
 		a.Turn(rate, 500*time.Millisecond)
 		add(&total, a.Take())
 	}
+	add(&total, a.Take())
 	a.Turn(0, 0)
 	return total
 }
@@ -55,6 +56,8 @@ func BenchmarkStall(b *testing.B) {
 		b.ReportMetric(mean, "mean_ms")
 		b.ReportMetric(p90, "p90_ms")
 		b.ReportMetric(service, "service_ms")
+		b.ReportMetric(float64(got.Latency.Max())/1e3, "max_ms")
+		b.ReportMetric(float64(got.Lag.ValueAtQuantile(99))/1e3, "lag99_ms")
 		b.ReportMetric(float64(got.Unsent), "unsent")
 		b.ReportMetric(float64(got.Sent), "sent")
 	}
