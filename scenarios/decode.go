@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -100,9 +101,22 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag(
 // add notes a mistake at a line and column.
 func (d *decoder) add(line, column int, path, problem, hint string) {
 	d.mistakes = append(d.mistakes, Mistake{
-		File: d.file, Line: max(line, 1), Column: max(column, 1), Path: path,
-		Problem: redact(problem, d.secrets, shortSecret), Hint: redact(hint, d.secrets, shortSecret),
+		File: d.file, Line: max(line, 1), Column: max(column, 1), Path: printable(path),
+		Problem: printable(redact(problem, d.secrets, shortSecret)), Hint: printable(redact(hint, d.secrets, shortSecret)),
 	})
+}
+
+// printable keeps what a file says from moving a terminal's cursor.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 // wrong notes a mistake in the value at path, or where it ought to be.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -27,7 +28,7 @@ func FuzzDecode(f *testing.F) {
 		"targets:\n\t- url: x", "targets: [{url: http://a, pin: 0-3, probes: {cgroup: a, memory_limit: 1GiB}}]",
 		"traffic: {timeout: 5, connections: auto, requests: [{path: '/', body_file: x, expect: [600]}]}",
 		"stress: {cpu: 90%, latency_p99: 1h, metrics: {a: 1}}\nfleet: {fixed: {unit: requests}}\nrequire: [cost < 3]",
-		"labels: {? [a] : b, a: !!str c}", "\xef\xbb\xbfname: a", "%TAG ! x\n---\nname: !a b",
+		"labels: {? [a] : b, a: !!str c}", "\xef\xbb\xbfname: a", "%TAG ! x\n---\nname: !a b", "!%C0%80", "\"a\\x1b[2J\": 1",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -44,7 +45,8 @@ func FuzzDecode(f *testing.F) {
 		}
 		lines := 1 + strings.Count(strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(string(data)), "\n")
 		for _, m := range err.(Mistakes) {
-			if m.Problem == "" || m.Line < 1 || m.Column < 1 || m.Line > lines || !utf8.ValidString(m.Error()) {
+			if m.Problem == "" || m.Line < 1 || m.Column < 1 || m.Line > lines ||
+				!utf8.ValidString(m.Error()) || strings.ContainsFunc(m.Error()+m.Hint, unicode.IsControl) {
 				t.Fatalf("%q: %#v", data, m)
 			}
 		}

@@ -23,7 +23,7 @@ var (
 // holds never gets into a message.
 func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 	if n.Kind != yaml.ScalarNode {
-		d.wrong(path, "must be "+wanted(v.Type())+", and is "+kindOf(n), "")
+		d.wrong(path, "must be "+wanted(v.Type())+", and is "+kindOf(n), "write the value alone, without brackets or keys of its own")
 		return
 	}
 	text, used, err := expand(n.Value, d.lookup)
@@ -79,7 +79,7 @@ func parseWord(text string, v reflect.Value) error {
 	switch {
 	case v.Kind() == reflect.Bool:
 		if text != "true" && text != "false" {
-			return &hintedError{fmt.Sprintf("must be true or false, and is %q", brief(text)), ""}
+			return &hintedError{fmt.Sprintf("must be true or false, and is %q", brief(text)), "write true or false, in lower case"}
 		}
 		v.SetBool(text == "true")
 	case v.CanInt():
@@ -100,7 +100,7 @@ func parseWord(text string, v reflect.Value) error {
 		v.SetFloat(f)
 	}
 	if err != nil {
-		return &hintedError{fmt.Sprintf("must be %s, and is %q", wanted(v.Type()), brief(text)), ""}
+		return &hintedError{fmt.Sprintf("must be %s, and is %q", wanted(v.Type()), brief(text)), "write " + example(v)}
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func parseDuration(text string, v reflect.Value) error {
 	case err != nil && m != nil && units[strings.ToLower(m[2])] != "":
 		return &hintedError{fmt.Sprintf("%q is not a duration", text), "write " + m[1] + units[strings.ToLower(m[2])]}
 	case err != nil:
-		return &hintedError{fmt.Sprintf("%q is not a duration", brief(text)), "write a number and a unit, such as 500ms, 30s, 5m or 1h30m"}
+		return &hintedError{fmt.Sprintf("%q is not a duration", brief(text)), "write " + example(v)}
 	}
 	v.SetInt(int64(got))
 	return nil
@@ -134,11 +134,22 @@ func parseDuration(text string, v reflect.Value) error {
 func sound(v reflect.Value) error {
 	switch {
 	case v.CanFloat() && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)):
-		return &hintedError{"must be a finite number", ""}
+		return &hintedError{"must be a finite number", "write " + example(v)}
 	case v.CanFloat() && v.Float() < 0, v.CanInt() && v.Int() < 0:
-		return &hintedError{"must not be negative", ""}
+		return &hintedError{"must not be negative", "write " + example(v)}
 	}
 	return nil
+}
+
+// example is what a number of v's kind may look like.
+func example(v reflect.Value) string {
+	switch {
+	case v.Type() == durationType:
+		return "a number and a unit, such as 500ms, 30s, 5m or 1h30m"
+	case v.CanInt():
+		return "a whole number of 0 or more, in digits"
+	}
+	return "a number of 0 or more, such as 20 or 0.5"
 }
 
 // wanted names what a type takes, for people.

@@ -46,7 +46,11 @@ func (c checker) note(path, problem, hint string) {
 			return
 		}
 	}
-	if at, ok := c.at[path]; ok && at.value.Value != "" && strings.Contains(at.value.Value, "${") {
+	at, written := c.at[path]
+	if !written && strings.HasPrefix(problem, "0 is not ") {
+		problem = "is missing" // a package sees a zero, a person has left it out
+	}
+	if written && strings.Contains(at.value.Value, "${") {
 		problem, hint = redact(problem, c.secrets, 1), redact(hint, c.secrets, 1)
 	}
 	c.wrong(path, problem, hint)
@@ -97,7 +101,7 @@ func (c checker) command(at string, t Target) {
 	}
 	for i, word := range t.Command {
 		if strings.ContainsRune(word, 0) {
-			c.note(fmt.Sprintf("%s.command[%d]", at, i), "has a NUL in it", "")
+			c.note(fmt.Sprintf("%s.command[%d]", at, i), "has a NUL in it", "no program can be given one")
 		}
 	}
 	for name, value := range t.Env {
@@ -113,7 +117,7 @@ func (c checker) command(at string, t Target) {
 // text refuses names that would tear up a line of output.
 func (c checker) text(path, s string) {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		c.note(path, "has a character that cannot be printed", "")
+		c.note(path, "has a character that cannot be printed", "write plain text on one line")
 	}
 }
 
