@@ -211,8 +211,10 @@ type Score struct {
 	UsersPerServer float64     `json:"users_per_server"`
 	Interval       *Interval   `json:"interval,omitempty"`
 	// Work is N, and WorkPerUser I/U, of the arithmetic.
-	Work           Work     `json:"work"`
-	WorkPerUser    float64  `json:"work_per_user"`
+	Work        Work    `json:"work"`
+	WorkPerUser float64 `json:"work_per_user"`
+	// LoadAdjusted allows for a cost per request that falls with load; absent
+	// where the load that the fleet's figures were taken at is not known.
 	LoadAdjusted   float64  `json:"load_adjusted,omitempty"`
 	MinimumServers float64  `json:"minimum_servers"`
 	Headroom       *float64 `json:"headroom,omitempty"`

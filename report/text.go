@@ -228,9 +228,6 @@ func (p *page) score(r *record.Record, s record.Score) {
 		p.line("", "", "= %s/s of one server / (%s/s of the fleet / %s active users)%s",
 			work(s.Work.PerSecond, s.Work.Unit), work(f.PerSecond, f.Unit), figure(f.ActiveUsers), scope)
 	}
-	if s.LoadAdjusted > 0 {
-		p.line("", "", "%s users per server when a request's cost at the fleet's own load is allowed for", figure(s.LoadAdjusted))
-	}
 	if s.Ending == ramp.Found && s.MinimumServers > 0 {
 		text := fmt.Sprintf("%s such servers carry the fleet's peak", whole(s.MinimumServers))
 		if s.Headroom != nil && *s.Headroom >= 0 {
@@ -253,7 +250,7 @@ func (p *page) limits(r *record.Record) {
 		}
 		var used, unread []string
 		for _, s := range slices.Sorted(maps.Keys(told.Limits)) {
-			if _, ok := told.Pressure[s]; ok {
+			if wasRead(*told, s) {
 				used = append(used, fmt.Sprintf("%s %s", s, stress.Value(s, told.Limits[s])))
 			} else {
 				unread = append(unread, string(s))
@@ -268,6 +265,15 @@ func (p *page) limits(r *record.Record) {
 		}
 		p.line(name, "", "%s", text)
 	}
+}
+
+// wasRead tells whether a signal had a value at any time of the run.
+func wasRead(r record.Repeat, name stress.Signal) bool {
+	_, held := r.Pressure[name]
+	return held || slices.ContainsFunc(r.Steps, func(s record.Step) bool {
+		_, ok := s.Pressure[name]
+		return ok
+	})
 }
 
 func (p *page) requirements(r *record.Record) {

@@ -283,3 +283,17 @@ func TestEvents(t *testing.T) {
 		})
 	}
 }
+
+// What a run spends per window, beside reading the samples.
+func BenchmarkComplete(b *testing.B) {
+	r := start(Default)
+	var values []int64
+	for i := range 900 {
+		values = append(values, int64(20_000+i*i))
+	}
+	h := histogram(values...)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.window(900, .5, 4, Condense(h), 1)
+	}
+}

@@ -60,10 +60,12 @@ const (
 
 // Name finds the bottleneck of a run. The windows are all of the run's, in
 // order, and [from, to) is the hold's measured part; where it is empty, the
-// last windows are looked at. It is called once a run has ended.
+// last windows before the load was taken away are looked at. It is called once
+// a run has ended.
 func Name(all []Observation, from, to int, limits map[Signal]float64) Bottleneck {
 	if to <= from {
-		from, to = max(0, len(all)-lastWindows), len(all)
+		to = troubled(all)
+		from = max(0, to-lastWindows)
 	}
 	s := scene{hold: Summarise(all[from:to]), quiet: Summarise(quietWindows(all[:to])), limits: limits}
 	for _, p := range s.hold.Pressure {
@@ -75,6 +77,18 @@ func Name(all []Observation, from, to int, limits map[Signal]float64) Bottleneck
 	b.Sentence = s.sentence(b)
 	b.Evidence = s.evidence()
 	return b
+}
+
+// troubled is the end of the last windows that tell why a run came to nothing:
+// those up to the last that was void, past a limit or had an event. What
+// follows it is recovery.
+func troubled(all []Observation) int {
+	for i := len(all) - 1; i >= 0; i-- {
+		if _, p := all[i].Max(); p >= 1 || all[i].Void != "" || len(all[i].Events) > 0 {
+			return i + 1
+		}
+	}
+	return len(all)
 }
 
 // quietWindows are those with load in which nothing was near its limit.

@@ -106,6 +106,33 @@ func TestNameOwnGauge(t *testing.T) {
 	}
 }
 
+// Without a hold, what is looked at is the stress and not the calm after it.
+func TestNameWithoutHold(t *testing.T) {
+	limits := NewLimits(Default).InForce()
+	calm := map[Signal]float64{CPU: .05, Workers: .1, WorkerCount: 8}
+	var all []Observation
+	for i := range 20 {
+		signals := calm
+		if i >= 5 && i < 10 {
+			signals = map[Signal]float64{CPU: .3, Workers: .99, WorkerCount: 8}
+		}
+		all = append(all, window(i, signals))
+	}
+	if b := Name(all, 0, 0, limits); b.Name != WorkersBound {
+		t.Errorf("recovery hides the bottleneck: %q, %s", b.Name, b.Sentence)
+	}
+	for i := range all {
+		all[i] = window(i, calm)
+	}
+	all[4].Void, all[5].Void = ContendedHost, ContendedHost
+	if b := Name(all, 0, 0, limits); b.Name != ContendedCPU {
+		t.Errorf("void windows long ago: %q", b.Name)
+	}
+	if b := Name(nil, 0, 0, limits); b.Name != NoneReached {
+		t.Errorf("no windows: %q", b.Name)
+	}
+}
+
 func TestEvidence(t *testing.T) {
 	quiet := map[Signal]float64{CPU: .1, ServiceTime: .050}
 	hold := map[Signal]float64{CPU: .88, ServiceTime: .052, Queue: .04, Throttling: .3, PressureCPU: .12, Steal: .001}
