@@ -53,13 +53,13 @@ func Sum(trials []Trial) Score {
 	s.Width, s.Hold50 = quantile(width, .5), quantile(holds, .5)
 	s.Coverage, s.Right = share(covered, len(errors)), share(right, len(errors))
 	s.TruthFailed95 = quantile(floor, .95)
-	s.BoundMed, s.BoundP95 = bound(trials)
+	s.BoundMed, s.BoundP95 = mixture(trials)
 	return s
 }
 
-// bound is what the errors' quantiles would be if each were normal with its
+// mixture is what the errors' quantiles would be if each were normal with its
 // trial's bound as standard error: a mixture, taken at 99 quantiles each.
-func bound(trials []Trial) (med, p95 float64) {
+func mixture(trials []Trial) (med, p95 float64) {
 	var errors []float64
 	for _, t := range trials {
 		for i := 1; t.Bound > 0 && i < 100; i++ {
