@@ -80,7 +80,7 @@ func (p *pool) send(ctx context.Context, req *http.Request, head []byte) (answer
 	for again := false; ; again, reused = true, false {
 		if err != nil {
 			now := time.Now()
-			return answer{err: err, sent: now, ended: now, again: again}, nil
+			return answer{err: err, sent: now, ended: now}, nil
 		}
 		had := time.Now()
 		got := p.wire.exchange(ctx, c.cc, req, head)
