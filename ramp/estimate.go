@@ -6,6 +6,8 @@ import "math"
 type estimate struct {
 	level  float64
 	lo, hi float64 // a 95 % interval
+	now    float64 // where it is while costs are as they are in the pool
+	doubt  float64 // how uncertain the hangover leaves it, share of level
 	// signal and runner index journal.names; -1 where there is none. The other
 	// limits have negative numbers below that.
 	signal, runner int
@@ -45,6 +47,8 @@ const (
 	// priorBend is the usual elasticity of workers and memory near the limit
 	// (both grow faster than the load), worth so many requests at a low level.
 	priorBend, priorWeight = 2.0, 40
+	// leastHangover is the cost that makes two capacities out of one.
+	leastHangover = .03
 	// steepest bounds the elasticity that is believed.
 	steepest = 12.0
 )
@@ -75,7 +79,26 @@ func (s *Search) estimate(pool func(*reading) bool) (estimate, bool) {
 	if len(all) == 0 {
 		return estimate{}, false
 	}
-	return s.hangover(first(all), at, pool), true
+	return s.clean(all, x, pool), true
+}
+
+// clean joins the crossings as they are for the calm server. A cost that is k
+// times the calm one stretches all that a request does by k, so that load x
+// looks like load kx: the level at the limit is k times the one read.
+func (s *Search) clean(all []crossing, x float64, pool func(*reading) bool) estimate {
+	h := s.hangover(x, pool)
+	e := first(all)
+	e.now, e.doubt = e.level, h.se
+	if h.extra > leastHangover {
+		e.hangover = e.level
+	}
+	for i := range all {
+		all[i].level *= 1 + h.extra
+		all[i].half = math.Hypot(all[i].half, inflate*h.se)
+	}
+	stretched := first(all)
+	e.level, e.lo, e.hi = stretched.level, stretched.lo, stretched.hi
+	return e
 }
 
 // first joins the crossings: the lowest limits, the next is the runner-up.

@@ -61,37 +61,3 @@ func hac(e []float64, lag int) float64 {
 	v := math.Max(total, 0) / float64(n) / float64(n-lag-1)
 	return math.Sqrt(v)
 }
-
-// The hangover's corrections, research/search.md 7.
-const (
-	mostHangover  = 1.25
-	leastHangover = .03
-	fewestClean   = 150 // requests that a clean cost needs
-)
-
-// hangover corrects an estimate that was read while the server, pushed over by
-// its own bursts, paid more for every request than it does in the long run:
-// then it has two capacities. Costs compare better than pressures.
-func (s *Search) hangover(e estimate, at sum, pool func(*reading) bool) estimate {
-	dirty := s.log.sum(func(r *reading) bool { return pool(r) && r.tainted })
-	x := at.rate()
-	clean := s.log.sum(func(r *reading) bool {
-		return !r.tainted && !r.void && !r.settling && (r.phase == Approach || r.phase == Hold) &&
-			r.level > .45*x && r.level < 1.1*x
-	})
-	if dirty.done == 0 || clean.worked < fewestClean || clean.cost() == 0 || at.cost() == 0 {
-		return e
-	}
-	k := math.Min(at.cost()/clean.cost(), mostHangover)
-	se := .9 * math.Sqrt(1/at.worked+1/clean.worked)
-	switch {
-	case k-1 > math.Max(leastHangover, se):
-		shrunk := 1 + (k-1)*(1-se*se/((k-1)*(k-1)))
-		e.hangover = e.level
-		e.level *= shrunk
-		e.hi *= k + se
-	case k > 1:
-		e.hi *= k
-	}
-	return e
-}

@@ -43,6 +43,8 @@ type Search struct {
 	holding  int // the first reading of this hold
 	held     int // the first reading at about the present level
 	moves    int
+	near     float64 // the hold's level, whatever the present one is
+	cooling  bool
 	looked   float64 // when the estimate was last read
 	measured estimate
 	notes    []string
@@ -97,6 +99,8 @@ func (s *Search) Observe(o stress.Observation) {
 		s.approach()
 	case s.phase == Hold:
 		s.hold()
+	case s.cooling:
+		s.cool()
 	case s.phase == Recover:
 		s.recover()
 	}

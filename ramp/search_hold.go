@@ -22,7 +22,11 @@ const (
 	enoughShare = .8   // of a hold's time and requests lets it answer after a trip
 	pastTrip    = 1.015
 	aboveTrip   = .985 // a hold does not move nearer to a level that tripped
-	kneeWithin  = .05  // two trips this near each other are a knee
+	// A hold that may have been a hangover's is followed by a calm level, until
+	// the doubt is this small, or so many requests or seconds were seen.
+	coolAt, coolDoubt, coolRequests, coolMost = .55, .01, 3000, 240.0
+	coolShare                                 = .3  // of the whole time is kept for it
+	kneeWithin                                = .05 // two trips this near each other are a knee
 )
 
 func (s *Search) startHold(level float64, why string) {
@@ -42,6 +46,7 @@ func (s *Search) moveTo(level float64, why string) {
 			settle /= 2
 		}
 	}
+	s.near = level
 	s.turn(Hold, level, settle, why)
 	s.looked = s.log.now()
 }
@@ -50,7 +55,7 @@ func (s *Search) moveTo(level float64, why string) {
 // near the present level.
 func (s *Search) pool(r *reading) bool {
 	return r.phase == Hold && !r.settling && !r.void && !r.dropped &&
-		r.level > poolBelow*s.level && r.level < poolAbove*s.level
+		r.level > poolBelow*s.near && r.level < poolAbove*s.near
 }
 
 func (s *Search) hold() {
@@ -72,15 +77,41 @@ func (s *Search) hold() {
 	}
 	s.measured = e
 	switch {
+	case e.doubt > coolDoubt && s.want.limit-s.log.now() < coolShare*s.want.limit:
+		s.startCool()
 	case s.shift(e, here):
 	case s.enough(e):
+		s.settleFor(e)
+	}
+}
+
+// settleFor answers, after a look at the cost of a calm server if that is in doubt.
+func (s *Search) settleFor(e estimate) {
+	if e.doubt > coolDoubt {
+		s.startCool()
+		return
+	}
+	s.answer(e)
+}
+
+// startCool takes the load down to where the server stays calm, to learn what
+// a request costs there: the hold followed saturations, and may have paid more.
+func (s *Search) startCool() {
+	s.cooling = true
+	s.turn(Recover, coolAt*s.level, 0, "what a request costs when calm")
+}
+
+func (s *Search) cool() {
+	e, ok := s.estimate(s.pool)
+	calm := s.since(s.from)
+	if ok && (e.doubt < coolDoubt || calm.done > coolRequests || s.elapsed() > coolMost) {
 		s.answer(e)
 	}
 }
 
 // shift moves the hold to where the estimate wants it, if that is worth it.
 func (s *Search) shift(e estimate, here sum) bool {
-	wanted := math.Min(s.set(e.level)*e.level, s.ceiling)
+	wanted := math.Min(s.set(e.now)*e.now, s.ceiling)
 	if !math.IsInf(s.bad, 1) {
 		wanted = math.Min(wanted, math.Max(aboveTrip*s.bad, s.good))
 	}
@@ -90,7 +121,7 @@ func (s *Search) shift(e estimate, here sum) bool {
 	switch {
 	case s.moves >= mostMoves:
 		return false
-	case off < -stepUp && e.level > reach*s.level && !last:
+	case off < -stepUp && e.now > reach*s.level && !last:
 		s.held = len(s.log.rows)
 	case here.sent < moveLeast || last || late:
 		if !(here.most() > 1.01 && here.sent >= moveLeast && here.dt >= firstLook) {
@@ -116,7 +147,7 @@ func (s *Search) enough(e estimate) bool {
 	if span.dt < s.want.hold-.05 || span.sent < math.Min(s.want.requests, 2000) || pool.sent < s.want.requests {
 		return false
 	}
-	if span.most() > 1 || e.level > reach*s.level/s.set(s.level) && s.level < s.ceiling {
+	if span.most() > 1 || e.now > reach*s.level/s.set(s.level) && s.level < s.ceiling {
 		return false
 	}
 	if pool.dt >= s.want.most && (pool.sent >= 3*s.want.requests || e.half() < 2*s.want.half) {
@@ -152,20 +183,20 @@ func (s *Search) steady(from int) bool {
 
 // holdTripped answers from what the hold had seen before, if that is enough.
 func (s *Search) holdTripped(why string) {
-	for i := len(s.log.rows) - 1; i >= s.holding && s.log.now()-s.log.rows[i].end < tailOfTrip; i-- {
+	for i := len(s.log.rows) - 1; s.level >= fast && i >= s.holding && s.log.now()-s.log.rows[i].end < tailOfTrip; i-- {
 		s.log.rows[i].dropped = true
 	}
 	pool := s.log.sum(s.pool)
-	if pool.dt >= enoughShare*s.want.hold && pool.sent >= enoughShare*s.want.requests {
+	if s.sure() && pool.dt >= enoughShare*s.want.hold && pool.sent >= enoughShare*s.want.requests {
 		if e, ok := s.estimate(s.pool); ok {
 			s.trips = append(s.trips, s.cut(why))
 			s.bad = math.Min(s.bad, s.level)
-			if e.level > pastTrip*s.level {
+			if s.level >= fast && e.level > pastTrip*s.level {
 				e.hi = math.Max(e.hi, e.level)
 				e.level = pastTrip * s.level
 			}
 			s.note("tripped late")
-			s.answer(e)
+			s.settleFor(e)
 			return
 		}
 	}

@@ -40,7 +40,7 @@ type journal struct {
 	rows  []reading
 
 	saturated, calm float64 // seconds on end
-	tainted         bool
+	pushed, tainted bool
 
 	loaded float64                 // windows under load
 	voids  map[stress.Void]float64 // of those, the void ones by cause
@@ -150,10 +150,14 @@ func (j *journal) taint(r *reading) bool {
 	}
 	switch {
 	case j.saturated >= fullFor:
-		j.tainted = true
+		j.pushed = true
 	case j.calm >= calmFor:
-		j.tainted = false
+		j.pushed, j.tainted = false, false
+	case j.pushed:
+		j.tainted = true
 	}
+	// The saturation itself began with requests dearer than most; counting
+	// their work as the hangover's would see one in every server.
 	return j.tainted
 }
 

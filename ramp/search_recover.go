@@ -20,14 +20,18 @@ const (
 	zeroLeast, zeroMost = 5.0, 40.0 // with no load, after an instant event
 
 	mostTrips   = 5   // then the trips are a bracket
+	fast        = 120 // req/s: from here on a trip is no chance
+	again       = 1.1 // two trips this near each other are none either
 	mostLowered = 2   // the first level is lowered by 4x, and by 4x again
 	kneeBelow   = .06 // good and bad this near are a bracket to hold below
 )
 
 // fall cuts the load because a line of the search's own was crossed.
 func (s *Search) fall(why string) {
+	if s.sure() {
+		s.bad = math.Min(s.bad, s.level)
+	}
 	s.trips = append(s.trips, s.cut(why))
-	s.bad = math.Min(s.bad, s.level)
 	switch {
 	case s.good == 0 && (s.lowered >= mostLowered || s.hopeless()):
 		s.end(Result{Ending: AtMost, Break: s.bad, Why: "the lowest level already fails: " + why})
@@ -40,6 +44,8 @@ func (s *Search) fall(why string) {
 		return
 	case s.phase == Hold:
 		s.after, s.back = Hold, s.level*s.stepBack()
+	case math.IsInf(s.bad, 1):
+		s.after, s.back = Approach, s.level*s.stepBack()
 	case s.bad/s.good < 1+kneeBelow:
 		s.after, s.back = Hold, .985*s.good
 	default:
@@ -59,10 +65,24 @@ func (s *Search) hopeless() bool {
 	return at.failed > .5*at.done && at.most() < .5
 }
 
+// sure reports whether a trip at this level bounds the search. Few requests
+// trip lines by chance, so that a slow server gets a second try.
+func (s *Search) sure() bool {
+	if s.level >= fast {
+		return true
+	}
+	for _, t := range s.trips {
+		if t.Level < again*s.level {
+			return true
+		}
+	}
+	return false
+}
+
 // stepBack is where a hold resumes after a trip: noise trips slow servers.
 func (s *Search) stepBack() float64 {
 	switch {
-	case s.level > 120:
+	case s.level >= fast:
 		return .97
 	case len(s.trips) < 2:
 		return .95

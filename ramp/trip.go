@@ -23,7 +23,7 @@ var (
 const (
 	// noise widens a line by the noise of N requests: at 20 req/s a second
 	// holds 20 of them, whose mean pressure has a deviation near 1/sqrt(20).
-	noise = 4.5
+	noise = 12
 	// The failure test is Poisson with a one-in-ten-thousand tail, over 3 s and
 	// over as long as it takes to see 60, 200 and 600 requests, a minute at most.
 	failureSeconds, failureSpan = 3.0, 60.0
@@ -119,7 +119,7 @@ func (s *Search) queueing(rows []reading) string {
 	if s.cfg.Timeout <= 0 || x == 0 || s.inFlight < 20 {
 		return ""
 	}
-	if wait := s.inFlight / x; wait > s.cfg.Timeout.Seconds()/4 {
+	if wait := s.inFlight / x; wait > s.cfg.Timeout.Seconds()/2 {
 		return fmt.Sprintf("%.0f requests in flight, %.1f s of arrivals", s.inFlight, wait)
 	}
 	return ""
