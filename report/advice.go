@@ -3,9 +3,7 @@ package report
 import (
 	"fmt"
 
-	"saturate/ramp"
 	"saturate/record"
-	"saturate/stress"
 )
 
 // advice is one sentence on what would change the answer; "" where there is
@@ -15,20 +13,20 @@ func advice(r record.Repeat) string {
 		return ""
 	}
 	switch r.Bottleneck.Name {
-	case stress.Generator:
+	case record.Generator:
 		return "give saturate more CPU or a machine of its own and run again: the target was not brought to its limit"
-	case stress.ContendedCPU:
+	case record.ContendedCPU:
 		return "run again on a quiet host, or give the target CPUs of its own"
-	case stress.OverflowCollapse:
+	case record.OverflowCollapse:
 		return "restart the target or leave it without load until its accept queue is empty, then run again from a lower ramp.start"
 	}
-	if r.Ending == ramp.AtMost {
+	if r.Ending == record.AtMost {
 		return "set ramp.start lower; if that fails too, look at the target with a single request"
 	}
-	if r.Ending == ramp.AtLeast {
+	if r.Ending == record.AtLeast {
 		return "raise ramp.max; where the generator is the limit, give it more CPU or a machine of its own"
 	}
-	if r.Ending == ramp.Inconclusive {
+	if r.Ending == record.Inconclusive {
 		return ""
 	}
 	return remedy(r) + further(r)
@@ -37,30 +35,30 @@ func advice(r record.Repeat) string {
 // remedy is what moves the bottleneck.
 func remedy(r record.Repeat) string {
 	switch b := r.Bottleneck; b.Name {
-	case stress.WorkersBound:
-		if p, ok := r.Pressure[stress.CPU]; ok {
-			return fmt.Sprintf("CPU is at %s of its limit: more workers would carry more", percent(p))
+	case record.WorkersBound:
+		if p, ok := r.Pressure[record.CPU]; ok {
+			return fmt.Sprintf("CPU is at %s of its limit: more workers would carry more", record.Share(p))
 		}
 		return "more workers would carry more, as far as CPU and memory allow"
-	case stress.BackendBound:
+	case record.BackendBound:
 		return "make what the workers wait for faster; more workers would mostly wait in a longer line"
-	case stress.CPUBound:
+	case record.CPUBound:
 		return "less CPU per request or more CPU would carry more"
-	case stress.QuotaBound:
+	case record.QuotaBound:
 		return "a higher CPU quota would carry more"
-	case stress.MemoryBound:
+	case record.MemoryBound:
 		return "less memory per request or a higher memory limit would carry more"
-	case stress.NetworkBound:
+	case record.NetworkBound:
 		return "smaller answers or a faster link would carry more"
-	case stress.ConntrackBound:
+	case record.ConntrackBound:
 		return "a larger net.netfilter.nf_conntrack_max, or connections that are kept alive, would carry more"
-	case stress.DescriptorsBound:
+	case record.DescriptorsBound:
 		return "a higher limit of open files (ulimit -n, LimitNOFILE=) would carry more"
-	case stress.LatencyBound:
+	case record.LatencyBound:
 		return "find what requests wait for while nothing is full: locks, garbage collection, a database"
-	case stress.ErrorsBound:
+	case record.ErrorsBound:
 		return "find what fails: the target's own log has the requests"
-	case stress.NoneReached:
+	case record.NoneReached:
 		return ""
 	default:
 		return fmt.Sprintf("more of what %s counts, or a higher limit in stress.metrics, would carry more", b.Name)
@@ -71,7 +69,7 @@ func remedy(r record.Repeat) string {
 func further(r record.Repeat) string {
 	next := r.RunnerUp
 	switch r.Bottleneck.Name {
-	case stress.LatencyBound, stress.ErrorsBound, stress.BackendBound, stress.NoneReached:
+	case record.LatencyBound, record.ErrorsBound, record.BackendBound, record.NoneReached:
 		return ""
 	}
 	if next == nil {

@@ -6,8 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"saturate/appweight"
-	"saturate/stress"
+	"saturate/record"
 )
 
 const (
@@ -101,7 +100,7 @@ func whole(v float64) string {
 
 // work writes an amount of work with its unit.
 func work(v float64, unit string) string {
-	if unit != appweight.Instructions {
+	if unit != record.Instructions {
 		return figure(v) + " " + unit
 	}
 	for _, step := range []struct {
@@ -117,13 +116,11 @@ func work(v float64, unit string) string {
 
 // cost writes the work of one request.
 func cost(v float64, unit string) string {
-	if unit == appweight.CPUSeconds {
-		return stress.Value(stress.ServiceTime, v) + " of CPU"
+	if unit == record.CPUSeconds {
+		return record.Seconds(v) + " of CPU"
 	}
 	return work(v, unit)
 }
-
-func percent(v float64) string { return stress.Value(stress.Errors, v) }
 
 // span writes seconds as a person says them.
 func span(seconds float64) string {

@@ -8,10 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"saturate/appweight"
-	"saturate/ramp"
 	"saturate/record"
-	"saturate/stress"
 )
 
 // Text writes the summary that a person understands at once: what each target
@@ -82,10 +79,10 @@ func (p *page) target(r *record.Record, t *record.Target) {
 			p.line("also seen", "", "%s", strings.Join(b.Evidence, "; "))
 		}
 	}
-	if n := told.RunnerUp; n != nil && n.Headroom > 0 && t.Ending == ramp.Found {
-		p.line("next limit", "", "%s, with %s of it still free", n.Signal, percent(n.Headroom))
+	if n := told.RunnerUp; n != nil && n.Headroom > 0 && t.Ending == record.Found {
+		p.line("next limit", "", "%s, with %s of it still free", n.Signal, record.Share(n.Headroom))
 	}
-	if t.Ending == ramp.Found || t.Ending == ramp.AtLeast {
+	if t.Ending == record.Found || t.Ending == record.AtLeast {
 		p.line("costs", "", "%s", costs(*told))
 	}
 	if text := advice(*told); text != "" {
@@ -107,8 +104,8 @@ func telling(t *record.Target) *record.Repeat {
 	return nil
 }
 
-func label(e ramp.Ending) string {
-	if e == ramp.Inconclusive {
+func label(e record.Ending) string {
+	if e == record.Inconclusive {
 		return "seen"
 	}
 	return "why not more"
@@ -116,7 +113,7 @@ func label(e ramp.Ending) string {
 
 // bottleneck is its name and sentence, the name once.
 func bottleneck(b record.Bottleneck) string {
-	if b.Name == stress.NoneReached || b.Sentence == "" {
+	if b.Name == record.NoneReached || b.Sentence == "" {
 		return cmp.Or(b.Sentence, b.Name)
 	}
 	return b.Name + ": " + b.Sentence
@@ -131,7 +128,7 @@ func (p *page) answer(unit string, t *record.Target, told *record.Repeat) {
 		why = told.Why
 	}
 	switch {
-	case t.Ending == ramp.Found && s != nil:
+	case t.Ending == record.Found && s != nil:
 		p.line("sustains", bold, "%s %s, held %s", figure(s.Rate), unit, holds(t, told))
 		if s.Interval != nil {
 			p.line("", "", "%s %s at the limit itself (%s)", figure(s.AtLimit), unit, sure(s.Interval))
@@ -142,10 +139,10 @@ func (p *page) answer(unit string, t *record.Target, told *record.Repeat) {
 		if told.Break > 0 {
 			p.line("", "", "%s %s was too much", figure(told.Break), unit)
 		}
-	case t.Ending == ramp.AtLeast && s != nil:
+	case t.Ending == record.AtLeast && s != nil:
 		p.line("sustains", bold, "at least %s %s", figure(s.Rate), unit)
 		p.line("", "", "its limit was not found: %s", why)
-	case t.Ending == ramp.AtMost:
+	case t.Ending == record.AtMost:
 		if told != nil && told.Break > 0 {
 			p.line("sustains", bold, "less than %s %s", figure(told.Break), unit)
 		} else {
@@ -168,9 +165,9 @@ func holds(t *record.Target, told *record.Repeat) string {
 // sure says how sure a figure is, and what of.
 func sure(iv *record.Interval) string {
 	covers := map[string]string{
-		appweight.WithinHold: "within one hold: restarts and other servers vary more",
-		appweight.Restarts:   "over restarts of this server",
-		appweight.Servers:    "over servers",
+		record.WithinHold: "within one hold: restarts and other servers vary more",
+		record.Restarts:   "over restarts of this server",
+		record.Servers:    "over servers",
 	}
 	return fmt.Sprintf("%s to %s with %.0f%% confidence, %s", figure(iv.Lo), figure(iv.Hi), 100*iv.Level, cmp.Or(covers[iv.Basis], iv.Basis))
 }
@@ -178,7 +175,7 @@ func sure(iv *record.Interval) string {
 // one is a repeat on one line.
 func one(r record.Repeat, unit string) string {
 	text := fmt.Sprintf("%d  %s", r.Restart, r.Ending)
-	if s := r.Sustained; s != nil && r.Ending == ramp.Found {
+	if s := r.Sustained; s != nil && r.Ending == record.Found {
 		text += fmt.Sprintf(", %s %s", figure(s.Rate), unit)
 	} else if s != nil {
 		text += fmt.Sprintf(", %s %s or more", figure(s.Rate), unit)
@@ -186,7 +183,7 @@ func one(r record.Repeat, unit string) string {
 	if r.Bottleneck != nil {
 		text += ", " + r.Bottleneck.Name
 	}
-	if r.Ending != ramp.Found && r.Why != "" {
+	if r.Ending != record.Found && r.Why != "" {
 		text += ": " + r.Why
 	}
 	return text
@@ -200,9 +197,9 @@ func costs(r record.Repeat) string {
 	}
 	if l := r.Latency; l != nil {
 		parts = append(parts, fmt.Sprintf("half of the answers within %s, 99%% within %s",
-			stress.Value(stress.LatencyP99, l.P50), stress.Value(stress.LatencyP99, l.P99)))
+			record.Seconds(l.P50), record.Seconds(l.P99)))
 	}
-	return strings.Join(append(parts, percent(r.FailedShare)+" failed"), "; ")
+	return strings.Join(append(parts, record.Share(r.FailedShare)+" failed"), "; ")
 }
 
 // score writes AppWeight and how it was computed.
@@ -212,7 +209,7 @@ func (p *page) score(r *record.Record, s record.Score) {
 		of = " of " + s.Generation
 	}
 	bound := ""
-	if s.Ending == ramp.AtLeast {
+	if s.Ending == record.AtLeast {
 		bound = "at least "
 	}
 	text := fmt.Sprintf("%s%s users per server%s", bound, figure(s.UsersPerServer), of)
@@ -228,10 +225,10 @@ func (p *page) score(r *record.Record, s record.Score) {
 		p.line("", "", "= %s/s of one server / (%s/s of the fleet / %s active users)%s",
 			work(s.Work.PerSecond, s.Work.Unit), work(f.PerSecond, f.Unit), figure(f.ActiveUsers), scope)
 	}
-	if s.Ending == ramp.Found && s.MinimumServers > 0 {
+	if s.Ending == record.Found && s.MinimumServers > 0 {
 		text := fmt.Sprintf("%s such servers carry the fleet's peak", whole(s.MinimumServers))
 		if s.Headroom != nil && *s.Headroom >= 0 {
-			text += fmt.Sprintf("; %s of those it has are headroom", percent(*s.Headroom))
+			text += fmt.Sprintf("; %s of those it has are headroom", record.Share(*s.Headroom))
 		}
 		p.line("", "", "%s", text)
 	}
@@ -251,7 +248,7 @@ func (p *page) limits(r *record.Record) {
 		var used, unread []string
 		for _, s := range slices.Sorted(maps.Keys(told.Limits)) {
 			if wasRead(*told, s) {
-				used = append(used, fmt.Sprintf("%s %s", s, stress.Value(s, told.Limits[s])))
+				used = append(used, fmt.Sprintf("%s %s", s, record.Value(s, told.Limits[s])))
 			} else {
 				unread = append(unread, string(s))
 			}
@@ -268,7 +265,7 @@ func (p *page) limits(r *record.Record) {
 }
 
 // wasRead tells whether a signal had a value at any time of the run.
-func wasRead(r record.Repeat, name stress.Signal) bool {
+func wasRead(r record.Repeat, name record.Signal) bool {
 	_, held := r.Pressure[name]
 	return held || slices.ContainsFunc(r.Steps, func(s record.Step) bool {
 		_, ok := s.Pressure[name]
@@ -277,8 +274,8 @@ func wasRead(r record.Repeat, name stress.Signal) bool {
 }
 
 func (p *page) requirements(r *record.Record) {
-	words := map[appweight.Outcome]struct{ word, style string }{
-		appweight.Met: {"met", green}, appweight.Missed: {"MISSED", red}, appweight.Undecided: {"UNDECIDED", yellow},
+	words := map[record.Outcome]struct{ word, style string }{
+		record.Met: {"met", green}, record.Missed: {"MISSED", red}, record.Undecided: {"UNDECIDED", yellow},
 	}
 	for i, q := range r.Requirements {
 		w := words[q.Outcome]
