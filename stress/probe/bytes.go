@@ -34,11 +34,13 @@ func unitBytes(unit string) (float64, bool) {
 // GiB, TiB, PiB, in any case; no unit is bytes.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
-	end := strings.LastIndexAny(s, "0123456789.") + 1
+	const digits = "0123456789."
+	end := strings.LastIndexAny(s, digits) + 1
+	plain := strings.Trim(s[:end], digits) == "" // and neither 1e3 nor 0x10
 	v, err := strconv.ParseFloat(s[:end], 64)
 	unit, known := unitBytes(strings.TrimSpace(s[end:]))
 	// NaN fails every comparison, so the bounds are asked the right way round.
-	if v *= unit; err != nil || !known || !(v >= 0 && v < math.MaxInt64) {
+	if v *= unit; err != nil || !plain || !known || !(v >= 0 && v < math.MaxInt64) {
 		return fmt.Errorf("%q is not a size: write 300MiB, 1.5GiB or a number of bytes", text)
 	}
 	*b = Bytes(math.Round(v))

@@ -49,7 +49,12 @@ func groupOf(fs rootFS, pid int) (*group, error) {
 		if h.v2 {
 			return paths[""]
 		}
-		return paths[h.controllers[len(h.controllers)-1]]
+		for _, controller := range h.controllers {
+			if p, found := paths[controller]; found {
+				return p
+			}
+		}
+		return "/"
 	}), nil
 }
 

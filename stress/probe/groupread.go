@@ -106,33 +106,46 @@ func (g *group) cpus() cpuSet {
 
 // readMemory reads anonymous memory, major faults and OOM kills.
 func (g *group) readMemory(s *stress.Sample) error {
-	if g.memory.none() {
-		return hinted("create it in the memory hierarchy too, or delegate: echo +memory > cgroup.subtree_control in the parent",
-			"the group is not in the memory hierarchy")
-	}
-	text, err := readFile(g.memory.file("memory.stat"))
-	if errors.Is(err, fs.ErrNotExist) && isDir(g.memory.path) {
-		return hinted(fmt.Sprintf("echo +memory > %s", path.Join(path.Dir(g.memory.path), "cgroup.subtree_control")),
-			"the memory controller is not enabled for the group")
-	}
+	anon, stat, err := g.anonymous()
 	if err != nil {
 		return err
 	}
-	anon, faults := "total_rss", "total_pgmajfault"
+	s.Gauges[stress.MemoryBytes] = anon
+	faults := "total_pgmajfault"
 	if g.memory.v2 {
-		anon, faults = "anon", "pgmajfault"
+		faults = "pgmajfault"
 	}
-	stat := parseKeyed(text)
-	v, found := stat[anon]
-	if !found {
-		return fmt.Errorf("%s has no %s", g.memory.file("memory.stat"), anon)
-	}
-	s.Gauges[stress.MemoryBytes] = v
-	if v, found = stat[faults]; found {
+	if v, found := stat[faults]; found {
 		s.Counters[stress.MajorFaults] = v
 	}
 	g.readOOM(s)
 	return nil
+}
+
+// anonymous is the group's anonymous memory in bytes, and the file it is from.
+func (g *group) anonymous() (anon float64, stat map[string]float64, err error) {
+	if g.memory.none() {
+		return 0, nil, hinted("create it in the memory hierarchy too and move the target's processes there",
+			"the group is not in the memory hierarchy")
+	}
+	text, err := readFile(g.memory.file("memory.stat"))
+	if errors.Is(err, fs.ErrNotExist) && isDir(g.memory.path) {
+		return 0, nil, hinted("echo +memory > "+path.Join(path.Dir(g.memory.path), "cgroup.subtree_control"),
+			"the memory controller is not enabled for the group")
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	name := "total_rss"
+	if g.memory.v2 {
+		name = "anon"
+	}
+	stat = parseKeyed(text)
+	anon, found := stat[name]
+	if !found {
+		return 0, nil, fmt.Errorf("%s has no %s", g.memory.file("memory.stat"), name)
+	}
+	return anon, stat, nil
 }
 
 // readOOM reads how many processes of the group the kernel has killed. In v1

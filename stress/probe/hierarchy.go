@@ -10,7 +10,7 @@ import (
 // controllers. A hybrid machine has several.
 type hierarchy struct {
 	v2          bool
-	controllers []string // v1 only
+	controllers []string // v1 only; among them are mount options, which name none
 	mount       string   // where it is mounted
 	root        string   // the group that the mount shows as its root: "/" but in some containers
 }

@@ -29,7 +29,7 @@ type detail struct {
 }
 
 func openProcesses(fs rootFS, c Config, pid int) *processes {
-	p := &processes{fs: fs, tree: newTree(fs, pid), limits: newLimits(fs, c), detail: make(map[int]*detail)}
+	p := &processes{fs: fs, tree: newTree(procFS{fs}, pid), limits: newLimits(fs, c), detail: make(map[int]*detail)}
 	p.group, _ = groupOf(fs, pid)
 	return p
 }
@@ -120,8 +120,11 @@ func (p *processes) bound() error {
 // still share count in each. A control group knows better: where it is that
 // which limits the tree, its sum is what matters.
 func (p *processes) readMemory(s *stress.Sample) {
-	if !math.IsInf(p.limits.memory, 1) && p.group.readMemory(s) == nil {
-		return
+	if !math.IsInf(p.limits.memory, 1) {
+		if anon, _, err := p.group.anonymous(); err == nil {
+			s.Gauges[stress.MemoryBytes] = anon
+			return
+		}
 	}
 	anon := 0.0
 	for _, d := range p.detail {

@@ -4,11 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strconv"
-
-	"golang.org/x/sys/unix"
 )
 
 // A tree follows a process and all that descends from it. A descendant stays
@@ -17,14 +13,14 @@ import (
 // Its CPU time must not lose what a worker used before it died, nor count it
 // twice when the parent's sum of reaped children takes it over. So every parent
 // has a ledger: the last known time of a child that ended is owed by the parent
-// until its own sum of reaped children has grown by as much. A parent that
-// lets the kernel reap (SIGCHLD ignored) owes for ever, which is what is lost.
+// until its sum of reaped children has grown by as much. Where that does not
+// come to pass (the parent ignores SIGCHLD, or another process reaped), the time
+// is in nobody's sum and is kept here.
 type tree struct {
-	fs        rootFS
+	table     processTable
 	pid       int
 	members   map[int]*member
 	strangers map[int]bool // processes known to be none of ours
-	clock     func(pid int) (seconds float64, err error)
 
 	lost   float64 // CPU seconds of members that ended without an ancestor in the tree
 	cpu    float64 // CPU seconds of the tree; never falls
@@ -37,45 +33,21 @@ type member struct {
 	pid    int
 	seen   bool    // by the last refresh
 	growth float64 // of reaped at the last refresh
-	owed   float64 // what children that ended had spent and this one has not reaped
+	due    float64 // what children had spent that have ended since the refresh before
+	owed   float64 // what of that it has not yet reaped
+}
+
+// A processTable is where processes are listed.
+type processTable interface {
+	// list is the ids of all.
+	list() ([]int, error)
+	// stat reads one; false where there is none of that id.
+	stat(pid int) (procStat, bool)
 }
 
 // newTree follows the process pid.
-func newTree(fs rootFS, pid int) *tree {
-	t := &tree{fs: fs, pid: pid, members: make(map[int]*member)}
-	if fs.real() {
-		t.clock = processClock
-	}
-	return t
-}
-
-// processClock is the CPU time of a process to the nanosecond, its ended
-// threads included (clock_getcpuclockid(3)). The kernel asks for no permission.
-func processClock(pid int) (float64, error) {
-	const schedClock = 2
-	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^pid)<<3|schedClock, &ts); err != nil {
-		return 0, err
-	}
-	return float64(ts.Sec) + float64(ts.Nsec)/1e9, nil
-}
-
-// stat reads a process; false where there is none any more.
-func (t *tree) stat(pid int) (procStat, bool) {
-	text, err := t.fs.read("proc", strconv.Itoa(pid), "stat")
-	if err != nil {
-		return procStat{}, false
-	}
-	p, err := parseStat(text)
-	if err != nil {
-		return procStat{}, false
-	}
-	if t.clock != nil {
-		if own, err := t.clock(pid); err == nil {
-			p.own = own
-		}
-	}
-	return p, true
+func newTree(table processTable, pid int) *tree {
+	return &tree{table: table, pid: pid, members: make(map[int]*member)}
 }
 
 // update reads the tree anew. The error is that its root has ended.
@@ -102,14 +74,14 @@ func (t *tree) update() error {
 // It returns the processes of the machine, as listed after that.
 func (t *tree) refresh() ([]int, error) {
 	for _, m := range t.byAge() {
-		p, ok := t.stat(m.pid)
+		p, ok := t.table.stat(m.pid)
 		if m.seen = ok && p.start == m.start; m.seen {
 			p.own, p.reaped = max(p.own, m.own), max(p.reaped, m.reaped)
 			m.growth = p.reaped - m.reaped
 			m.procStat = p
 		}
 	}
-	return listPIDs(t.fs)
+	return t.table.list()
 }
 
 // byAge are the members, the oldest first: no child is older than its parent.
@@ -119,24 +91,39 @@ func (t *tree) byAge() []*member {
 	})
 }
 
-// bury removes the members that have ended: what they spent and were owed is
-// owed by the nearest ancestor alive, and paid as far as that has reaped.
+// bury removes the members that have ended. What they spent is owed by the
+// nearest ancestor alive.
 func (t *tree) bury() {
 	for _, m := range t.byAge() {
 		if m.seen {
 			continue
 		}
-		debt := m.owed + m.own + m.reaped
+		t.lost += max(0, m.owed-rounding)
 		if heir := t.heir(m); heir != nil {
-			heir.owed += debt
+			heir.due += m.own + m.reaped
 		} else {
-			t.lost += debt
+			t.lost += m.own + m.reaped
 		}
 	}
 	maps.DeleteFunc(t.members, func(_ int, m *member) bool {
-		m.owed = max(0, m.owed-m.growth)
+		t.lost += m.settle()
 		return !m.seen
 	})
+}
+
+// rounding is how much a sum of reaped children may be short of the truth:
+// user and system time are each cut to a tick.
+const rounding = 2. / userHZ
+
+// settle pays what is owed from what the member has reaped since, the older
+// debt first. That should have been paid by now: what is not, but for the
+// kernel's rounding, is returned and will never be.
+func (m *member) settle() (lost float64) {
+	old := max(0, m.owed-m.growth)
+	due := max(0, m.due-max(0, m.growth-m.owed))
+	lost = max(0, old-rounding)
+	m.owed, m.due, m.growth = old-lost+due, 0, 0
+	return lost
 }
 
 // heir is the nearest ancestor of m that was seen; nil where there is none.
@@ -159,7 +146,7 @@ func (t *tree) adopt(pids []int) {
 		case t.strangers[pid]:
 			strangers[pid] = true
 		default:
-			if p, ok := t.stat(pid); ok {
+			if p, ok := t.table.stat(pid); ok {
 				fresh[pid] = &member{procStat: p, pid: pid}
 			}
 		}
@@ -203,21 +190,4 @@ func (t *tree) pids() []int {
 	}
 	slices.Sort(pids)
 	return pids
-}
-
-// listPIDs lists the processes of the machine.
-func listPIDs(fs rootFS) ([]int, error) {
-	dir, err := os.Open(fs.path("proc"))
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	pids := make([]int, 0, len(names))
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && pid > 0 {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, err
 }
