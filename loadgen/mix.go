@@ -59,24 +59,35 @@ type mix struct {
 
 func newMix(c Config, base string, seed uint64) (*mix, error) {
 	m := &mix{rng: rand.New(rand.NewPCG(seed, 1))}
-	total := 0.0
-	for i, r := range c.Requests {
+	upTo := 0.0
+	for i, share := range c.Shares() {
+		r := c.Requests[i]
 		k, err := newKind(c, r, base, i)
 		if err != nil {
 			return nil, fmt.Errorf("request %q: %w", r.name(), err)
 		}
 		m.kinds = append(m.kinds, k)
-		total += r.Weight
-		m.upTo = append(m.upTo, total)
-	}
-	for i := range m.upTo {
-		if total == 0 { // nobody has a weight: all are equal
-			m.upTo[i] = float64(i+1) / float64(len(m.upTo))
-		} else {
-			m.upTo[i] /= total
-		}
+		upTo += share
+		m.upTo = append(m.upTo, upTo)
 	}
 	return m, nil
+}
+
+// Shares are the requests' parts of the mix, in their order; they sum to 1.
+// Where no request has a weight all are equal.
+func (c Config) Shares() []float64 {
+	shares := make([]float64, len(c.Requests))
+	var total float64
+	for _, r := range c.Requests {
+		total += r.Weight
+	}
+	for i, r := range c.Requests {
+		shares[i] = 1 / float64(len(shares))
+		if total > 0 {
+			shares[i] = r.Weight / total
+		}
+	}
+	return shares
 }
 
 func newKind(c Config, r Request, base string, place int) (kind, error) {

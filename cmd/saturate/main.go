@@ -4,9 +4,14 @@
 // output and exit codes; it measures, judges and decides nothing itself.
 package main
 
-import "os"
+import (
+	"os"
+
+	"saturate/internal/supervise"
+)
 
 func main() {
+	supervise.Main()
 	os.Exit(run(os.Args[1:], &environment{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
 	}))

@@ -48,6 +48,7 @@ missed, 4 no capacity found, 130 interrupted (and the load taken away).
 func run(args []string, env *environment) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends us at once; what we started still goes with us
 	root := newRootCommand(env)
 	root.SetArgs(args)
 	started := false
@@ -84,15 +85,13 @@ func newRootCommand(env *environment) *cobra.Command {
 	})
 	root.SetHelpFunc(help)
 	root.AddCommand(
+		newRunCommand(env),
 		newValidateCommand(env),
 		newSchemaCommand(env),
 		newVersionCommand(env),
 	)
 	root.SetHelpCommand(newHelpCommand())
-	root.InitDefaultCompletionCmd()
-	if c, _, err := root.Find([]string{"completion"}); err == nil {
-		c.Short = "Print the completion script for a shell"
-	}
+	addCompletion(root)
 	root.Long = fmt.Sprintf(usage, verbs(root))
 	return root
 }

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"saturate/record"
+	"saturate/report"
+)
+
+// An output is one format and where it goes; an empty file is standard output.
+type output struct{ format, file string }
+
+func formatNames() string { return strings.Join(slices.Sorted(maps.Keys(report.Formats)), ", ") }
+
+// parseOutputs reads "FORMAT" and "FORMAT=FILE", and finds what could not be
+// written before a run rather than after it.
+func parseOutputs(texts []string) ([]output, error) {
+	if len(texts) == 0 {
+		return []output{{format: "text"}}, nil
+	}
+	var all []output
+	for _, text := range texts {
+		format, file, named := strings.Cut(text, "=")
+		if _, ok := report.Formats[format]; !ok {
+			return nil, hint(fmt.Errorf("-o %s: there is no format %q", text, format), "one of "+formatNames())
+		}
+		if named && file == "" {
+			return nil, hint(fmt.Errorf("-o %s: no file is named", text), "write -o "+format+"=FILE, or -o "+format+" for standard output")
+		}
+		if named {
+			if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+				return nil, hint(fmt.Errorf("-o %s: there is no folder %s", text, filepath.Dir(file)), "make it first")
+			}
+		}
+		all = append(all, output{format, file})
+	}
+	return all, nil
+}
+
+// write renders the record in every format. One that fails does not keep the
+// others from being written.
+func write(stdout io.Writer, outputs []output, r *record.Record) error {
+	var errs error
+	for _, o := range outputs {
+		var b bytes.Buffer
+		if err := report.Formats[o.format](&b, r, report.Options{Colour: o.file == "" && isTerminal(stdout)}); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("-o %s: %w", o.format, err))
+			continue
+		}
+		if o.file != "" {
+			errs = errors.Join(errs, record.WriteFile(o.file, b.Bytes()))
+			continue
+		}
+		if _, err := stdout.Write(b.Bytes()); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("write results: %w", err))
+		}
+	}
+	return errs
+}
+
+// isTerminal tells whether w is a terminal that can be drawn on.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" || os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

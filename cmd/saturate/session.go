@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"saturate/internal/supervise"
+	"saturate/loadgen"
+	"saturate/ramp"
+	"saturate/scenarios"
+	"saturate/stress"
+	"saturate/stress/probe"
+)
+
+// A session measures one target once: it starts the target where the scenario
+// says how, watches it, proves that it answers, and drives the search. What it
+// started is gone when measure returns.
+type session struct {
+	scenario  *scenarios.Scenario
+	target    scenarios.Target
+	view      view
+	lastKnown float64
+	cpus      []int // that saturate may use
+	warnings  []string
+}
+
+// measure returns the run as far as it went, also with an error.
+func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err error) {
+	pid := 0
+	var child *supervise.Child
+	if len(s.target.Command) > 0 {
+		if child, err = s.start(); err != nil {
+			return run, "", err
+		}
+		defer func() { err = errors.Join(err, child.Stop()) }()
+		pid = child.PID()
+	}
+	if err := s.awaitReady(ctx, child); err != nil {
+		return run, "", err
+	}
+	sampler, err := probe.Open(s.target.Probes, probe.Target{URL: s.target.URL, PID: pid})
+	if err != nil {
+		return run, "", err
+	}
+	defer sampler.Close()
+	sampler.Start()
+
+	trial, err := loadgen.Try(ctx, s.scenario.Traffic, s.target.URL)
+	if trial.Note != "" {
+		s.warn("%s", trial.Note)
+	}
+	if err != nil {
+		return run, sampler.Scope(), hint(fmt.Errorf("target %s: %w", s.target.Name, err), tryHint(err, child != nil))
+	}
+	if err := ramp.AwaitQuiet(ctx, sampler); err != nil {
+		return run, sampler.Scope(), err
+	}
+	s.checkSources(sampler)
+	run, err = s.drive(ctx, sampler, child, trial)
+	return run, sampler.Scope(), err
+}
+
+// start runs the target's command, on its own CPUs where asked.
+func (s *session) start() (*supervise.Child, error) {
+	mine, theirs, err := split(s.target.Pin, s.cpus)
+	if err != nil {
+		return nil, err
+	}
+	if s.target.Pin.Auto && len(theirs) == 0 {
+		s.warn("there is one CPU: the generator and the target share it, and the answer is the lower for it")
+	}
+	if err := supervise.Confine(mine); err != nil {
+		return nil, fmt.Errorf("keep the generator off the target's CPUs: %w", err)
+	}
+	child, err := supervise.Start(supervise.Command{
+		Args: s.target.Command, Dir: s.target.Dir, Env: s.target.Env, CPUs: theirs,
+	})
+	if err != nil {
+		return nil, hint(fmt.Errorf("target %s: %w", s.target.Name, err),
+			"`command` is run without a shell, in `dir`; check the path and that the program is installed")
+	}
+	return child, nil
+}
+
+// awaitReady polls the ready path, or the port, until it answers.
+func (s *session) awaitReady(ctx context.Context, child *supervise.Child) error {
+	if child == nil && s.target.Ready.Path == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.target.Ready.Within,
+		hint(fmt.Errorf("target %s was not ready within %v", s.target.Name, s.target.Ready.Within),
+			"raise `ready: {within: ...}`, or see what the command prints when run by hand"))
+	defer cancel()
+	at, err := url.JoinPath(s.target.URL, s.target.Ready.Path)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+		if err != nil {
+			return err
+		}
+		if answer, err := client.Do(req); err == nil {
+			answer.Body.Close()
+			if s.target.Ready.Path == "" || answer.StatusCode < 400 {
+				return nil
+			}
+		}
+		var gone <-chan struct{}
+		if child != nil {
+			gone = child.Done()
+		}
+		select {
+		case <-gone:
+			return fmt.Errorf("target %s ended before it was ready: %w", s.target.Name, child.Err())
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// drive joins search, loader and probes.
+func (s *session) drive(ctx context.Context, sampler *probe.Sampler, child *supervise.Child, trial loadgen.Trial) (ramp.Run, error) {
+	first := newest(sampler)
+	connections, ahead := dialling(first, trial.KeepAlive)
+	load, err := loadgen.NewAttack(s.scenario.Traffic, s.target.URL, loadgen.Options{
+		Addr: trial.Addr, Connections: connections, NoKeepAlive: !trial.KeepAlive, DialAhead: ahead,
+	})
+	if err != nil {
+		return ramp.Run{}, err
+	}
+	defer load.Close()
+
+	c := s.scenario.Ramp
+	search := ramp.NewSearch(ramp.SearchConfig{
+		Start: c.Start, Max: c.Max, Precision: c.Precision, Delay: load.Delay(), LastKnown: s.lastKnown,
+		Cores: first.Gauges[stress.CPULimit], Errors: float64(s.scenario.Stress.Errors), Timeout: s.scenario.Traffic.Timeout,
+	})
+	limits := stress.NewLimits(s.scenario.Stress)
+	driver := ramp.Driver{Load: load, Probe: sampler, Limits: limits, Progress: s.view.show}
+	if child != nil {
+		driver.Alive = func() error {
+			select {
+			case <-child.Done():
+				return fmt.Errorf("the target's command ended: %w", child.Err())
+			default:
+				return nil
+			}
+		}
+	}
+	windows, err := driver.Run(ctx, search)
+	return ramp.Conclude(search.Result(), windows, limits.InForce()), err
+}
+
+// checkSources turns what cannot be read, and could be, into warnings. A host
+// without a link of known speed, say, has nothing to mend.
+func (s *session) checkSources(sampler *probe.Sampler) {
+	for _, src := range sampler.Sources() {
+		var e *probe.Error
+		if errors.As(src.Err, &e) && e.Hint() != "" {
+			s.warn("%v; %s", e, e.Hint())
+		}
+	}
+}
+
+func (s *session) warn(format string, args ...any) {
+	s.warnings = append(s.warnings, fmt.Sprintf(format, args...))
+	s.view.note("note: "+format, args...)
+}
+
+// newest is the last sample that the probes took.
+func newest(sampler *probe.Sampler) stress.Sample {
+	for range 20 {
+		if all := sampler.Take(); len(all) > 0 {
+			return all[len(all)-1]
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return stress.Sample{}
+}
+
+// dialling bounds the connections: as many as the workers and a quarter of the
+// backlog can hold, so that the generator never overflows a listener by idle
+// connections. Half the workers' number is dialled ahead, and only to a server
+// that keeps connections; an unknown number of workers gets none.
+func dialling(s stress.Sample, keepAlive bool) (connections, ahead int) {
+	workers, backlog := s.Gauges[stress.WorkersTotal], s.Gauges[stress.AcceptQueueLimit]
+	if workers > 0 && backlog > 0 {
+		connections = int(workers + backlog/4)
+	}
+	if keepAlive {
+		ahead = int(workers / 2)
+	}
+	return connections, ahead
+}
+
+// tryHint names the remedy of a failed preflight.
+func tryHint(err error, ours bool) string {
+	switch {
+	case errors.Is(err, loadgen.ErrDown) && !ours:
+		return "start the server first, or give the target a `command:` so that saturate starts it"
+	case errors.Is(err, loadgen.ErrDown):
+		return "the command runs but nothing listens at `url`; is the port right?"
+	case strings.Contains(err.Error(), "status"):
+		return "saturate measures only what answers as expected; mend the request, or list the statuses in `expect:`"
+	}
+	return ""
+}
