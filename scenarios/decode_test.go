@@ -14,6 +14,7 @@ import (
 	"saturate/loadgen"
 	"saturate/ramp"
 	"saturate/stress"
+	"saturate/stress/probe"
 )
 
 // least is the least that a scenario needs.
@@ -55,7 +56,7 @@ targets:
     env: {DEBUG: 0, TOKEN: "x: y"}
     pin: 0-1,3
     ready: {path: /health, within: 1m30s}
-    probes: {pidfile: run/web.pid, cpus: 2.5, host: false}
+    probes: {pidfile: run/web.pid, cpus: 2.5, host: false, metrics: [{url: 'http://127.0.0.1/metrics', gauges: {queue: web_queue}}]}
 traffic:
   arrivals: even
   timeout: 1500ms
@@ -85,6 +86,7 @@ repeat: 4
 		Pin: Pin{CPUs: []int{0, 1, 3}}, Ready: Ready{Path: "/health", Within: 90 * time.Second},
 	}
 	tgt.Probes.Pidfile, tgt.Probes.CPUs = "in/run/web.pid", 2.5
+	tgt.Probes.Metrics = []probe.Page{{URL: "http://127.0.0.1/metrics", Gauges: map[string]string{"queue": "web_queue"}}}
 	want.Targets = []Target{tgt}
 	want.Traffic.Arrivals, want.Traffic.Timeout, want.Traffic.Connections = "even", 1500*time.Millisecond, 64
 	want.Traffic.Headers, want.Traffic.CA = map[string]string{"X-Count": "7"}, "in/sub/ca.pem"
@@ -143,6 +145,7 @@ func TestMistakes(t *testing.T) {
 		{"fleet", "fleet: {fixed: {per_second: 5}}\n", `1:9: fleet.fixed.unit: is missing`},
 		{"fleet's users", "fleet: {fixed: {per_second: 5}}\n", `1:9: fleet.fixed.active_users: is missing`},
 		{"requirement", "require: [appwight >= 3]\n", `1:11: require[0]: "appwight" is not something that can be required`},
+		{"limit on nothing", "stress: {metrics: {queue: 5}}\n", `1:27: stress.metrics.queue: no target's metrics page has a gauge of this name | name it in a target`},
 		{"appweight without fleet", "require: [appweight >= 3]\n", `require[0]: there is no appweight without the fleet's figures`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

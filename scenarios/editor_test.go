@@ -24,9 +24,10 @@ func TestSchemaAndDecoder(t *testing.T) {
 	good := []string{
 		least,
 		least + "ramp: {start: 5, max: '${NUMBER}', precision: quick}\nrepeat: '${NUMBER}'\n",
-		least + "stress: {cpu: 0.9, workers: 90%, errors: 0.5 %, latency_p99: 1.5s, metrics: {a: 4}}\nlabels: {a: 5, b: true}\n",
+		least + "stress: {cpu: 0.9, workers: 90%, errors: 0.5 %, latency_p99: 1.5s}\nlabels: {a: 5, b: true}\n",
 		strings.Replace(least, "{url", "{command: [sleep, 5], pin: '0-1, 3', env: {A: 1}, ready: {within: 1m30s}, url", 1),
 		strings.Replace(least, "{url", "{command: [a], pin: 0, probes: {memory_limit: 1.5GiB, cpus: 2}, url", 1),
+		strings.Replace(least, "{url", "{probes: {metrics: [{url: 'http://a/m', gauges: {a: b}}]}, url", 1) + "stress: {metrics: {a: 4}}\n",
 		strings.Replace(least, "{requests", "{connections: 5, timeout: 100ms, http2: true, requests", 1),
 		strings.Replace(least, "{requests", "{connections: auto, arrivals: even, requests", 1),
 	}

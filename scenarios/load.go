@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -47,7 +48,8 @@ func read(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, max
 func loadShipped(name string) (*Scenario, error) {
 	data, err := shipped.ReadFile(name + ".yaml")
 	if err == nil {
-		return Decode(data, name+".yaml")
+		// As if it were read from the repository, so that both ways mean the same.
+		return Decode(data, filepath.Join("scenarios", name+".yaml"))
 	}
 	hint := "name a file, - for standard input, or a scenario that ships: " + strings.Join(Shipped(), ", ")
 	if meant := nearest(name, Shipped()); meant != "" {

@@ -57,9 +57,10 @@ type Target struct {
 	// URL is the server's base address, http://host:port or https://host:port.
 	// Traffic goes nowhere else.
 	URL string `yaml:"url"`
-	// Command starts the server: the program and its arguments. A run starts
-	// it, waits until it is ready, and stops it with all its children. Without
-	// a command the server must be running.
+	// Command starts the server: the program and its arguments, without a
+	// shell. A run starts it, waits until it is ready, and stops it with all its
+	// children. The program saturate is the one that reads this. Without a
+	// command the server must be running.
 	Command []string `yaml:"command"`
 	// Dir is where the command runs, relative to the scenario file's folder.
 	// The default is the folder that saturate is called in. A program with a

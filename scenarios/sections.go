@@ -3,6 +3,9 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"saturate/appweight"
 	"saturate/loadgen"
@@ -19,6 +22,7 @@ func (c checker) sections(s *Scenario) {
 		c.joined("fleet.fixed", s.Fleet.Fixed.Validate())
 	}
 	c.requirements(s)
+	c.metricLimits(s)
 	for i, t := range s.Targets {
 		c.all(fmt.Sprintf("targets[%d].probes", i), t.Probes.Validate())
 	}
@@ -47,8 +51,7 @@ func (c checker) joined(section string, err error) {
 	}
 }
 
-// requirements notes what cannot be read, at the character that it is about,
-// and what could never be met.
+// requirements notes what cannot be read, and what could never be met.
 func (c checker) requirements(s *Scenario) {
 	for i, text := range s.Require {
 		at := fmt.Sprintf("require[%d]", i)
@@ -62,5 +65,28 @@ func (c checker) requirements(s *Scenario) {
 		case r.Name == "appweight" && s.Fleet.Fixed == nil:
 			c.note(at, "there is no appweight without the fleet's figures", "add fleet: {fixed: {unit: ..., per_second: ..., active_users: ...}}")
 		}
+	}
+}
+
+// metricLimits notes limits on gauges that no target has: they would never be
+// reached, and nobody would know.
+func (c checker) metricLimits(s *Scenario) {
+	var read []string
+	nginx := false
+	for _, t := range s.Targets {
+		nginx = nginx || t.Probes.Nginx != ""
+		for _, page := range t.Probes.Metrics {
+			read = append(read, slices.Collect(maps.Keys(page.Gauges))...)
+		}
+	}
+	for name := range s.Stress.Metrics {
+		if slices.Contains(read, name) || nginx && strings.HasPrefix(name, "nginx_") {
+			continue
+		}
+		hint := "name it in a target: probes: {metrics: [{url: ..., gauges: {" + name + ": ...}}]}"
+		if meant := nearest(name, read); meant != "" {
+			hint = fmt.Sprintf("did you mean %q?", meant)
+		}
+		c.note(join("stress.metrics", name), "no target's metrics page has a gauge of this name", hint)
 	}
 }
