@@ -144,10 +144,13 @@ func memoryAhead(signals map[Signal]float64) float64 {
 
 const (
 	// A host is contended when the target has less than contendedOwn of its CPU
-	// limit while its CPUs are busier than contendedHost, and the target's own
-	// tasks all waited for more than contendedWait of the time (where known)
-	// without a quota having stopped them.
-	contendedOwn, contendedHost, contendedWait, quotaStops = .90, .95, .10, .05
+	// limit while its CPUs are busier than contendedHost, and its tasks wait for
+	// them without a quota having stopped them.
+	contendedOwn, contendedHost, quotaStops = .90, .95, .05
+	// waitMost is how much of the time all tasks may wait, by PSI; a target
+	// alone shows up to 5 %. Where PSI is not known, the run delay tells: on one
+	// shared core tasks wait rho/(1-rho) of their CPU time for each other.
+	waitMost, delayTimes, delayMost = .10, 1.5, .25
 	// stealMost is what the hypervisor may take.
 	stealMost = .02
 )
@@ -162,10 +165,20 @@ func (l *Limits) void(s span, signals map[Signal]float64) Void {
 	}
 	own, okOwn := signals[CPU]
 	host, okHost := signals[HostCPU]
-	wait, okWait := signals[PressureCPU]
-	if okOwn && okHost && own < contendedOwn && host > contendedHost &&
-		(!okWait || wait > contendedWait) && signals[Throttling] < quotaStops {
+	if okOwn && okHost && own < contendedOwn && host > contendedHost && signals[Throttling] < quotaStops && waits(signals) {
 		return ContendedHost
 	}
 	return ""
+}
+
+// waits tells whether the target's tasks wait for more than each other; they
+// are taken to where nothing is known of it.
+func waits(signals map[Signal]float64) bool {
+	if stalled, ok := signals[PressureCPU]; ok {
+		return stalled > waitMost
+	}
+	if delay, ok := signals[RunDelay]; ok {
+		return delay > delayTimes*waiting(signals[CPU])+delayMost
+	}
+	return true
 }
