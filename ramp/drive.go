@@ -41,11 +41,13 @@ type Driver struct {
 	Progress func(Progress)
 }
 
-// Progress is what a person who watches wants to know after a window.
+// Progress is what a person who watches wants to know after a window: what was
+// asked, what was seen, and what is asked next.
 type Progress struct {
 	Step    Step
-	Elapsed time.Duration
 	Seen    stress.Observation
+	Next    Step
+	Elapsed time.Duration
 }
 
 // A Window is one window of a run: what was asked and what was seen.
@@ -92,14 +94,17 @@ func (d *Driver) Run(ctx context.Context, s Searcher) ([]Window, error) {
 			d.Load.Turn(w.step.Level, lease)
 			continue
 		}
-		o := w.end()
+		step, o := w.step, w.end()
 		s.Observe(o)
+		next := s.Next()
+		if !s.Done() {
+			w.begin(next)
+		}
+		if d.Progress != nil {
+			d.Progress(Progress{Step: step, Seen: o, Next: next, Elapsed: time.Since(w.start)})
+		}
 		if s.Done() {
 			return w.seen, nil
-		}
-		w.begin(s.Next())
-		if d.Progress != nil {
-			d.Progress(Progress{Step: w.step, Elapsed: time.Since(w.start), Seen: o})
 		}
 	}
 }

@@ -49,46 +49,37 @@ type lines struct {
 	w    io.Writer
 	step ramp.Step
 	seen []stress.Observation
-	at   time.Duration
 }
 
 func (l *lines) begin(title string)              { fmt.Fprintln(l.w, title) }
 func (l *lines) note(format string, args ...any) { fmt.Fprintf(l.w, "  "+format+"\n", args...) }
 
 func (l *lines) show(p ramp.Progress) {
-	same := l.step.Phase == p.Step.Phase && l.step.Level == p.Step.Level
-	if len(l.seen) == 0 || p.Seen.Asked == l.seen[0].Asked {
-		l.seen = append(l.seen, p.Seen)
+	l.step, l.seen = p.Step, append(l.seen, p.Seen)
+	if p.Next.Phase != p.Step.Phase || p.Next.Level != p.Step.Level {
+		l.end()
 	}
-	if !same && len(l.seen) > 0 {
-		l.flush()
-	}
-	l.step, l.at = p.Step, p.Elapsed
-}
-
-func (l *lines) flush() {
-	first, last := l.seen[0], l.seen[len(l.seen)-1]
-	seconds := (last.Window.End - first.Window.Start).Seconds()
-	fmt.Fprintf(l.w, "  %s  %-9s %8.1f req/s  %4.0f s  %s\n", clockTime(last.Window.End),
-		cmp.Or(l.step.Phase, ramp.Idle), first.Asked, seconds, describe(l.seen))
-	l.seen = l.seen[:0]
 }
 
 func (l *lines) end() {
-	if len(l.seen) > 0 {
-		l.flush()
+	if len(l.seen) == 0 {
+		return
 	}
+	first, last := l.seen[0], l.seen[len(l.seen)-1]
+	fmt.Fprintf(l.w, "  %s  %-9s %8.1f req/s  %4.0f s  %s\n", clockTime(last.Window.End),
+		l.step.Phase, l.step.Level, (last.Window.End - first.Window.Start).Seconds(), describe(l.seen))
+	l.seen = l.seen[:0]
 }
 
 // describe condenses windows of one level: latency, failures, pressures.
 func describe(seen []stress.Observation) string {
 	var sent, failed uint64
-	var p99 time.Duration
+	latencies := make([]stress.Latency, 0, len(seen))
 	sums, counts := map[stress.Signal]float64{}, map[stress.Signal]float64{}
 	var events []string
 	for _, o := range seen {
 		sent, failed = sent+o.Sent, failed+o.Failed
-		p99 = max(p99, o.Latency.P99)
+		latencies = append(latencies, o.Latency)
 		for s, p := range o.Pressure {
 			sums[s] += p
 			counts[s]++
@@ -99,7 +90,7 @@ func describe(seen []stress.Observation) string {
 	}
 	var b strings.Builder
 	if sent > 0 {
-		fmt.Fprintf(&b, "p99 %6s  failed %d  ", round(p99), failed)
+		fmt.Fprintf(&b, "p99 %6s  failed %d  ", round(stress.MergeLatency(latencies...).P99), failed)
 	}
 	for _, s := range byPressure(sums) {
 		if p := sums[s] / counts[s]; shown(s, p) {
@@ -162,13 +153,13 @@ func (v *picture) show(p ramp.Progress) {
 	v.clear()
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s  %-9s %8.1f req/s   p50 %s  p99 %s  failed %d", clockTime(p.Elapsed),
-		p.Step.Phase, p.Step.Level, round(p.Seen.Latency.P50), round(p.Seen.Latency.P99), p.Seen.Failed)
-	if p.Step.Left > 0 {
-		fmt.Fprintf(&b, "   about %s left", clockTime(p.Step.Left))
+		p.Next.Phase, p.Next.Level, round(p.Seen.Latency.P50), round(p.Seen.Latency.P99), p.Seen.Failed)
+	if p.Next.Left > 0 {
+		fmt.Fprintf(&b, "   about %s left", clockTime(p.Next.Left))
 	}
 	b.WriteString("\n")
-	if p.Step.Why != "" {
-		fmt.Fprintf(&b, "  %s\n", p.Step.Why)
+	if p.Next.Why != "" {
+		fmt.Fprintf(&b, "  %s\n", p.Next.Why)
 	}
 	for _, s := range byPressure(p.Seen.Pressure) {
 		if !shown(s, p.Seen.Pressure[s]) {
