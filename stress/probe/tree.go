@@ -105,10 +105,10 @@ func (t *tree) bury() {
 			t.lost += m.own + m.reaped
 		}
 	}
-	maps.DeleteFunc(t.members, func(_ int, m *member) bool {
+	maps.DeleteFunc(t.members, func(_ int, m *member) bool { return !m.seen })
+	for _, m := range t.members {
 		t.lost += m.settle()
-		return !m.seen
-	})
+	}
 }
 
 // rounding is how much a sum of reaped children may be short of the truth:

@@ -32,6 +32,9 @@ type proc struct {
 	careless    bool // ignores SIGCHLD: its children are reaped by the kernel
 	looked      float64
 	known       bool // was there at the last look
+	// Since the last look it lost its parent, or a child that it did not wait
+	// for. Who ends then, too, leaves sums that can be read in two ways.
+	unclear bool
 }
 
 func newWorld() *world { return &world{procs: map[int]*proc{1: {}}, next: 100} }
@@ -57,7 +60,7 @@ func (w *world) end(pid int) {
 	w.procs[pid].zombie = true
 	for _, p := range w.procs {
 		if p.parent == pid {
-			p.parent = 1
+			p.parent, p.unclear = 1, true
 		}
 	}
 }
@@ -69,10 +72,12 @@ func (w *world) reap(pid int) {
 	parent := w.procs[p.parent]
 	if !parent.careless {
 		parent.reaped += p.own + p.reaped
+		parent.looked += p.looked
 	}
 	if p.ours && (parent.careless || !parent.ours) {
 		w.spent -= p.own + p.reaped - p.looked
 	}
+	parent.unclear = parent.unclear || parent.careless
 	delete(w.procs, pid)
 }
 
@@ -97,7 +102,7 @@ func (w *world) stat(pid int) (procStat, bool) {
 	if p == nil {
 		return procStat{}, false
 	}
-	p.known, p.looked = true, p.own+p.reaped
+	p.known, p.unclear, p.looked = true, false, p.own+p.reaped
 	state := byte('S')
 	if p.zombie {
 		state = 'Z'
@@ -150,7 +155,9 @@ func (w *world) act(r *rapid.T, root int) {
 	pid := rapid.SampledFrom(ours).Draw(r, "pid")
 	p := w.procs[pid]
 	if p.zombie {
-		w.reap(pid)
+		if !p.unclear {
+			w.reap(pid)
+		}
 		return
 	}
 	switch rapid.SampledFrom([]string{"burn", "burn", "fork", "fork careless", "end", "daemon"}).Draw(r, "deed") {
@@ -161,7 +168,7 @@ func (w *world) act(r *rapid.T, root int) {
 	case "fork careless":
 		w.procs[w.fork(pid)].careless = true
 	case "end":
-		if pid != root && !w.newborn(pid) {
+		if pid != root && !w.newborn(pid) && !p.unclear {
 			w.end(pid)
 			if rapid.Bool().Draw(r, "at once") {
 				w.reap(pid)
