@@ -144,13 +144,10 @@ func memoryAhead(signals map[Signal]float64) float64 {
 
 const (
 	// A host is contended when the target has less than contendedOwn of its CPU
-	// limit while its CPUs are busier than contendedHost, and its tasks wait for
-	// them without a quota having stopped them.
-	contendedOwn, contendedHost, quotaStops = .90, .95, .05
-	// waitMost is how much of the time all tasks may wait, by PSI; a target
-	// alone shows up to 5 %. Where PSI is not known, the run delay tells: on one
-	// shared core tasks wait rho/(1-rho) of their CPU time for each other.
-	waitMost, delayTimes, delayMost = .10, 1.5, .25
+	// limit while its CPUs are busier than contendedHost, and all its tasks wait
+	// for more than waitMost of the time (where PSI tells: alone it is up to
+	// 5 %) without a quota having stopped them.
+	contendedOwn, contendedHost, waitMost, quotaStops = .90, .95, .10, .05
 	// stealMost is what the hypervisor may take.
 	stealMost = .02
 )
@@ -165,20 +162,10 @@ func (l *Limits) void(s span, signals map[Signal]float64) Void {
 	}
 	own, okOwn := signals[CPU]
 	host, okHost := signals[HostCPU]
-	if okOwn && okHost && own < contendedOwn && host > contendedHost && signals[Throttling] < quotaStops && waits(signals) {
+	wait, okWait := signals[PressureCPU]
+	if okOwn && okHost && own < contendedOwn && host > contendedHost &&
+		(!okWait || wait > waitMost) && signals[Throttling] < quotaStops {
 		return ContendedHost
 	}
 	return ""
-}
-
-// waits tells whether the target's tasks wait for more than each other; they
-// are taken to where nothing is known of it.
-func waits(signals map[Signal]float64) bool {
-	if stalled, ok := signals[PressureCPU]; ok {
-		return stalled > waitMost
-	}
-	if delay, ok := signals[RunDelay]; ok {
-		return delay > delayTimes*waiting(signals[CPU])+delayMost
-	}
-	return true
 }

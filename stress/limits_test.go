@@ -217,11 +217,9 @@ func TestVoid(t *testing.T) {
 		want     Void
 	}{
 		{"alone", map[Counter]float64{CPUSeconds: .89, HostCPUSeconds: .9}, ""},
-		{"a neighbour, nothing known of waiting", busy, ContendedHost},
+		{"a neighbour, PSI unknown", busy, ContendedHost},
 		{"a neighbour", with(map[Counter]float64{PSICPUFull: .2}), ContendedHost},
 		{"nobody waits", with(map[Counter]float64{PSICPUFull: .02}), ""},
-		{"neighbours that yield", with(map[Counter]float64{RunDelaySeconds: .4}), ""},
-		{"neighbours that do not", with(map[Counter]float64{RunDelaySeconds: 3}), ContendedHost},
 		{"a quota stops it", with(map[Counter]float64{PSICPUFull: .5, Periods: 10, ThrottledPeriods: 6}), ""},
 		{"steal", map[Counter]float64{CPUSeconds: .5, HostStealSeconds: .03}, ContendedHost},
 	} {

@@ -109,7 +109,6 @@ func measureEvidence(s span, put func(Signal, float64, bool)) {
 	}
 	ratio(Throttling, ThrottledPeriods, Periods)
 	ratio(Retransmit, Retransmits, SegmentsOut)
-	ratio(RunDelay, RunDelaySeconds, CPUSeconds)
 	ratio(ServiceTime, WorkerBusySeconds, ServerRequests)
 	rate(PressureCPU, PSICPUFull)
 	rate(PressureMem, PSIMemoryFull)

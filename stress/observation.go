@@ -25,7 +25,6 @@ const (
 	PressureCPU Signal = "psi_cpu_full" // share of time
 	PressureMem Signal = "psi_memory_full"
 	PressureIO  Signal = "psi_io_some"
-	RunDelay    Signal = "run_delay"    // seconds that tasks waited for a CPU, per second they had one
 	HostCPU     Signal = "host_cpu"     // share of the CPUs the target may use that anybody used
 	Steal       Signal = "steal"        // share the hypervisor took
 	Retransmit  Signal = "retransmits"  // share of segments sent again
