@@ -20,13 +20,21 @@ const (
 	exitInterrupted = 130 // as shells have it: 128 + SIGINT
 )
 
-// A coded error ends the program with a code of its own.
+// A coded error ends the program with a code of its own; err may be nil, where
+// all has been said.
 type coded struct {
-	error
+	err  error
 	code int
 }
 
-func (c *coded) Unwrap() error { return c.error }
+func (c *coded) Error() string {
+	if c.err == nil {
+		return fmt.Sprintf("exit code %d", c.code)
+	}
+	return c.err.Error()
+}
+
+func (c *coded) Unwrap() error { return c.err }
 
 // exitWith gives err an exit code; a nil err ends silently with the code.
 func exitWith(code int, err error) error { return &coded{err, code} }
@@ -80,7 +88,7 @@ func complain(w io.Writer, err error) {
 			complain(w, one)
 		}
 	case *coded:
-		complain(w, e.error)
+		complain(w, e.err)
 	default:
 		fmt.Fprintf(w, "saturate: error: %s\n", strings.ReplaceAll(e.Error(), "\n", "\n    "))
 		for _, h := range hints(err) {
