@@ -54,11 +54,16 @@ func (t *Truths) Hangover(s *Server) float64 {
 	return rate
 }
 
-// key names a server by all that was drawn about it.
-func (s *Server) key(what string) string {
+// Fingerprint is of all that was drawn about the server and of the model: a
+// truth measured under another one is another server's.
+func (s *Server) Fingerprint() string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d %v %v", dynamics, s.seed(), s.p)
-	return fmt.Sprintf("%s-%s-%d-%016x.json", what, s.Stratum.Short(), s.Number, h.Sum64())
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+func (s *Server) key(what string) string {
+	return fmt.Sprintf("%s-%s-%d-%s.json", what, s.Stratum.Short(), s.Number, s.Fingerprint())
 }
 
 func (t *Truths) read(key string, v any) bool {
