@@ -1,0 +1,52 @@
+# Everything is built and tested with Go alone, but for the real servers that
+# `make test` measures; `testbed/install` gets those from Debian when run by root.
+
+GO      ?= go
+BIN     := bin/saturate
+export GOTOOLCHAIN = local
+
+.PHONY: build test check race quick shows bench fuzz generate clean
+
+build:
+	$(GO) build -o $(BIN) ./cmd/saturate
+
+# All checks, and a quick run of every real stack: at most 15 minutes on 2 cores.
+test: check race quick
+
+check:
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+race:
+	SATURATE_FAULTS=1 $(GO) test -race -timeout 8m ./...
+
+# One after another, and without the race detector's cost: these measure.
+quick: build
+	testbed/install
+	SATURATE_STACKS=1 $(GO) test -count=1 -timeout 14m -v -run 'Quick' ./testbed
+
+# The long proofs: every stack again and again, soaks at and above the answer,
+# and the tables of the simulation. Hours; see docs/proofs.md.
+shows: build
+	testbed/install
+	SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 12h -v -run 'Shows' ./testbed
+	$(GO) test -run '^$$' -bench Search -benchtime 1x -timeout 4h ./ramp
+
+bench:
+	$(GO) test -run '^$$' -bench . ./loadgen ./stress/... ./ramp/internal/...
+
+# A minute for each fuzz target.
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s -parallel 2 $$p || exit 1; \
+	  done; done
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin .cache
