@@ -12,6 +12,14 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// enumerated are files with a word at each of the places that take one of a few.
+var enumerated = map[string]string{
+	"traffic.engine":   strings.Replace(least, "{requests", "{engine: %s, requests", 1),
+	"traffic.arrivals": strings.Replace(least, "{requests", "{arrivals: %s, requests", 1),
+	"ramp.precision":   least + "ramp: {precision: %s}\n",
+	"fleet.fixed.unit": least + "fleet: {fixed: {unit: %s, per_second: 1, active_users: 2}}\n",
+}
+
 // TestSchemaAndDecoder lets the schema, read the way an editor reads it, and
 // the decoder judge the same files.
 func TestSchemaAndDecoder(t *testing.T) {
@@ -31,6 +39,11 @@ func TestSchemaAndDecoder(t *testing.T) {
 		strings.Replace(least, "{requests", "{connections: 5, timeout: 100ms, http2: true, requests", 1),
 		strings.Replace(least, "{requests", "{connections: auto, arrivals: even, requests", 1),
 	}
+	for path, put := range enumerated {
+		for _, word := range enums[path] {
+			good = append(good, fmt.Sprintf(put, word))
+		}
+	}
 	for _, name := range Shipped() {
 		s, err := Load(name)
 		if err != nil {
@@ -42,7 +55,6 @@ func TestSchemaAndDecoder(t *testing.T) {
 		"name: a\n", "[]\n",
 		least + "raet: 1\n",
 		least + "ramp: {start: -5}\n",
-		least + "ramp: {precision: best}\n",
 		least + "ramp: {start: fast}\n",
 		least + "ramp: quick\n",
 		least + "repeat: 1.5\n",
@@ -51,12 +63,14 @@ func TestSchemaAndDecoder(t *testing.T) {
 		least + "stress: {latency_p99: 5}\n",
 		least + "stress: {latency_p99: 10 sec}\n",
 		least + "stress: {latency_p99: -1s}\n",
-		least + "fleet: {fixed: {unit: joules, per_second: 1, active_users: 2}}\n",
 		strings.Replace(least, "{url", "{command: [a], pin: some, url", 1),
 		strings.Replace(least, "{url", "{probes: {memory_limit: big}, url", 1),
 		strings.Replace(least, "{requests", "{connections: many, requests", 1),
 		strings.Replace(least, "{path: /}", "", 1),
 		strings.Replace(least, "{path: /}", "{weight: 1}", 1),
+	}
+	for path := range enums {
+		bad = append(bad, fmt.Sprintf(enumerated[path], "nonsense"))
 	}
 	for i, text := range slices.Concat(good, bad) {
 		var doc any
