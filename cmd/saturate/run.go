@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,6 +181,7 @@ func (c *campaign) run(ctx context.Context) error {
 			s := session{scenario: c.scenario, target: t, view: c.view, lastKnown: lastKnown, cpus: cpus}
 			run, scope, err := s.measure(ctx)
 			c.warn(t.Name, s.warnings)
+			c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
 			if err != nil && run.Ending == "" {
 				run.Ending = ramp.Inconclusive
 			}

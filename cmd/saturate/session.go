@@ -26,6 +26,7 @@ type session struct {
 	view      view
 	lastKnown float64
 	cpus      []int // that saturate may use
+	engine    string // that offered the load
 	warnings  []string
 }
 
@@ -138,6 +139,7 @@ func (s *session) drive(ctx context.Context, sampler *probe.Sampler, child *supe
 		return ramp.Run{}, err
 	}
 	defer load.Close()
+	s.engine = load.Engine()
 
 	c := s.scenario.Ramp
 	search := ramp.NewSearch(ramp.SearchConfig{
