@@ -136,7 +136,7 @@ type nighthawk struct {
 
 const (
 	measuring = 10
-	testing   = 30
+	proving   = 30
 	factor    = 2.0
 	converged = .01
 )
@@ -145,7 +145,7 @@ func (n *nighthawk) Next() ramp.Step { return ramp.Step{Level: n.level} }
 
 func (n *nighthawk) Observe(o stress.Observation) {
 	n.measured.add(o)
-	if !n.testing && n.measured.windows < measuring || n.measured.windows < testing && n.testing {
+	if !n.testing && n.measured.windows < measuring || n.measured.windows < proving && n.testing {
 		return
 	}
 	signal, p := n.measured.worst()
