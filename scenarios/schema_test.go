@@ -117,10 +117,7 @@ func complete(path string, s *jsonschema.Schema, v reflect.Value) {
 	switch {
 	case written[v.Type()] != nil:
 	case v.Kind() == reflect.Struct:
-		for name, i := range fields(v.Type()) {
-			field, _ := s.Properties.Get(name)
-			complete(join(path, name), field, v.Field(i))
-		}
+		section(path, s, v)
 	case v.Kind() == reflect.Slice:
 		if path == "targets" || path == "traffic.requests" {
 			least := uint64(1)
@@ -139,6 +136,25 @@ func complete(path string, s *jsonschema.Schema, v reflect.Value) {
 		s.Type, s.AnyOf = "", number("number", fromEnv()).AnyOf
 	case v.Kind() == reflect.Bool:
 		s.Type, s.AnyOf = "", []*jsonschema.Schema{{Type: "boolean"}, fromEnv()}
+	}
+}
+
+// section completes the fields of a struct. A comment can speak for the field
+// after its own as well, by name: "Body or BodyFile is sent as it is".
+func section(path string, s *jsonschema.Schema, v reflect.Value) {
+	before := ""
+	for i := range v.NumField() {
+		of := v.Type().Field(i)
+		name := of.Tag.Get("yaml")
+		if at, ok := fields(v.Type())[name]; !ok || at != i {
+			continue
+		}
+		field, _ := s.Properties.Get(name)
+		if field.Description == "" && strings.Contains(before, of.Name) {
+			field.Description = before
+		}
+		complete(join(path, name), field, v.Field(i))
+		before = field.Description
 	}
 }
 
