@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -25,7 +23,7 @@ type session struct {
 	target    scenarios.Target
 	view      view
 	lastKnown float64
-	cpus      []int // that saturate may use
+	cpus      []int  // that saturate may use
 	engine    string // that offered the load
 	warnings  []string
 }
@@ -86,46 +84,6 @@ func (s *session) start() (*supervise.Child, error) {
 			"`command` is run without a shell, in `dir`; check the path and that the program is installed")
 	}
 	return child, nil
-}
-
-// awaitReady polls the ready path, or the port, until it answers.
-func (s *session) awaitReady(ctx context.Context, child *supervise.Child) error {
-	if child == nil && s.target.Ready.Path == "" {
-		return nil
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.target.Ready.Within,
-		hint(fmt.Errorf("target %s was not ready within %v", s.target.Name, s.target.Ready.Within),
-			"raise `ready: {within: ...}`, or see what the command prints when run by hand"))
-	defer cancel()
-	at, err := url.JoinPath(s.target.URL, s.target.Ready.Path)
-	if err != nil {
-		return err
-	}
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
-		if err != nil {
-			return err
-		}
-		if answer, err := client.Do(req); err == nil {
-			answer.Body.Close()
-			if s.target.Ready.Path == "" || answer.StatusCode < 400 {
-				return nil
-			}
-		}
-		var gone <-chan struct{}
-		if child != nil {
-			gone = child.Done()
-		}
-		select {
-		case <-gone:
-			return fmt.Errorf("target %s ended before it was ready: %w", s.target.Name, child.Err())
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 // drive joins search, loader and probes.
