@@ -86,6 +86,7 @@ func newRootCommand(env *environment) *cobra.Command {
 	root.SetHelpFunc(help)
 	root.AddCommand(
 		newRunCommand(env),
+		newDemoCommand(env),
 		newValidateCommand(env),
 		newSchemaCommand(env),
 		newVersionCommand(env),
