@@ -26,9 +26,12 @@ type selector struct {
 
 // parseSelector reads `name` or `name{label="value",...}`.
 func parseSelector(text string) (selector, error) {
-	// As a line with a value it is in the page's own format.
+	// As a line with a value it is in the page's own format, unless it has one
+	// already.
+	text = strings.TrimSpace(text)
+	alone := strings.HasSuffix(text, "}") || !strings.ContainsAny(text, " \t\n#")
 	families, err := parseMetrics([]byte(text + " 0\n"))
-	if err != nil || len(families) != 1 || strings.ContainsAny(text, "\n#") {
+	if err != nil || len(families) != 1 || !alone {
 		return selector{}, fmt.Errorf("%q is not a metric", text)
 	}
 	s := selector{text: text}
