@@ -56,21 +56,40 @@ func cpuTime(clock int32) time.Duration {
 // soon as it is released.
 type block []byte
 
-// hold takes memory and touches every page. It kills the process where the
-// limit is exceeded, as the kernel would.
-func (s *Server) hold(mib float64) (block, error) {
-	size := toBytes(mib)
+// hold takes a request's memory. It kills the process where the limit is
+// exceeded, as the kernel would.
+func (s *Server) hold() (block, error) {
+	size := toBytes(s.config.Memory)
 	if size == 0 {
 		return nil, nil
 	}
-	all := s.count.memory(time.Now(), size)
+	all := toBytes(s.config.BaseMemory) + s.count.memory(time.Now(), size)
 	if limit := toBytes(s.config.MemoryLimit); limit > 0 && all > limit {
 		fmt.Fprintf(os.Stderr, "saturate demo: out of memory: %d bytes held, %d allowed\n", all, limit)
 		unix.Kill(os.Getpid(), unix.SIGKILL)
 	}
-	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	b, err := touched(size)
 	if err != nil {
 		s.count.memory(time.Now(), -size)
+	}
+	return b, err
+}
+
+// release gives a request's memory back to the kernel.
+func (s *Server) release(b block) {
+	if b != nil {
+		b.unmap()
+		s.count.memory(time.Now(), -int64(len(b)))
+	}
+}
+
+// touched maps memory and writes to every page of it.
+func touched(size int64) (block, error) {
+	if size == 0 {
+		return nil, nil
+	}
+	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
 		return nil, fmt.Errorf("map %d bytes: %w", size, err)
 	}
 	for i := 0; i < len(b); i += os.Getpagesize() {
@@ -79,13 +98,10 @@ func (s *Server) hold(mib float64) (block, error) {
 	return b, nil
 }
 
-func toBytes(mib float64) int64 { return int64(mib * (1 << 20)) }
-
-// release gives a block back to the kernel.
-func (s *Server) release(b block) {
-	if b == nil {
-		return
+func (b block) unmap() {
+	if b != nil {
+		unix.Munmap(b) // of what Mmap returned: it cannot fail
 	}
-	unix.Munmap(b) // of what Mmap returned: it cannot fail
-	s.count.memory(time.Now(), -int64(len(b)))
 }
+
+func toBytes(mib float64) int64 { return int64(mib * (1 << 20)) }

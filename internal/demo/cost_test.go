@@ -43,12 +43,12 @@ func TestBurnSpendsCPUTime(t *testing.T) {
 
 func TestHeldMemoryIsTouchedAndGivenBack(t *testing.T) {
 	const mib = 64
-	s := new(Server)
+	s := &Server{config: Config{Memory: mib}}
 	before := anonymous()
 	if before == 0 {
 		t.Fatal("RssAnon cannot be read")
 	}
-	b, err := s.hold(mib)
+	b, err := s.hold()
 	if err != nil {
 		t.Fatal(err)
 	}

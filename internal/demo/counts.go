@@ -19,7 +19,7 @@ type counts struct {
 	mu          sync.Mutex
 	since       time.Time // the integrals are of the time until here
 	workers     int64     // busy now
-	bytes       int64     // held now
+	bytes       int64     // that requests hold now
 	requests    uint64
 	busySeconds float64
 	byteSeconds float64
@@ -43,7 +43,7 @@ func (c *counts) busy(now time.Time, by int64) {
 	c.workers += by
 }
 
-// memory adds to what is held and returns all of it.
+// memory adds to what requests hold and returns all of it.
 func (c *counts) memory(now time.Time, by int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +65,7 @@ type Figures struct {
 	Requests    uint64
 	BusySeconds float64 // of workers, summed
 	CPUSeconds  float64 // of the process
-	ByteSeconds float64 // of memory held
+	ByteSeconds float64 // of the memory that requests held
 	WorkersBusy int64   // now
 	Anonymous   int64   // bytes of anonymous memory of the process, now; 0 where unreadable
 }
@@ -109,7 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		{"demo_workers_busy", "gauge", "Workers that have a connection.", float64(f.WorkersBusy)},
 		{"demo_worker_busy_seconds_total", "counter", "Time that workers had a connection, summed.", f.BusySeconds},
 		{"demo_requests_total", "counter", "Requests carried out.", float64(f.Requests)},
-		{"demo_memory_byte_seconds_total", "counter", "Memory held, summed over time.", f.ByteSeconds},
+		{"demo_memory_byte_seconds_total", "counter", "Memory that requests held, summed over time.", f.ByteSeconds},
 		{"process_cpu_seconds_total", "counter", "CPU time spent.", f.CPUSeconds},
 		{"process_anonymous_memory_bytes", "gauge", "Anonymous memory in use.", float64(f.Anonymous)},
 	} {

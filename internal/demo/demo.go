@@ -50,7 +50,7 @@ func Open(c Config) (*Server, error) {
 		s.page.Handler = s
 		go s.page.Serve(s.metrics)
 	}
-	if s.base, err = s.hold(c.BaseMemory); err != nil {
+	if s.base, err = touched(toBytes(c.BaseMemory)); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -101,5 +101,5 @@ func (s *Server) Close() {
 	if s.metrics != nil {
 		s.page.Close()
 	}
-	s.release(s.base)
+	s.base.unmap()
 }

@@ -110,7 +110,7 @@ func answer(last bool) []byte {
 // carryOut is what a request costs.
 func (s *Server) carryOut(random *rand.Rand) {
 	c := &s.config
-	held, err := s.hold(c.Memory)
+	held, err := s.hold()
 	if err != nil {
 		return // the machine has none left: the answer comes early
 	}
