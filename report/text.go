@@ -220,7 +220,7 @@ func (p *page) score(r *record.Record, s record.Score) {
 	if f := r.Fleet; f != nil {
 		scope := ""
 		if s.Work.Scope != "" {
-			scope = ", counting " + s.Work.Scope
+			scope = ", scope " + s.Work.Scope
 		}
 		p.line("", "", "= %s/s of one server / (%s/s of the fleet / %s active users)%s",
 			work(s.Work.PerSecond, s.Work.Unit), work(f.PerSecond, f.Unit), figure(f.ActiveUsers), scope)
