@@ -27,19 +27,23 @@ type Truth struct {
 	Max   float64 `json:"max"`
 }
 
-const (
-	longRun      = 4000.0 // seconds
-	longRequests = 4e5    // and requests, whichever takes longer
-	shortRun     = 150.0
-	shortRequest = 2e4
-	truthWithin  = .001 // of the rate
+// An effort is how long the runs are that measure a truth: seconds and
+// requests, whichever takes longer.
+type effort struct{ seconds, requests float64 }
 
+func (f effort) at(rate float64) float64 { return math.Max(f.seconds, f.requests/rate) }
+
+func short() effort { return effort{150, 2e4} }
+func long() effort  { return effort{4000, 4e5} }
+
+const (
+	truthWithin   = .001 // of the rate
 	leastPressure = .001 // for a slope: errors may be none at all
 )
 
 // Truth measures the server. It takes some seconds; see Truths.
 func (s *Server) Truth() Truth {
-	t, _ := s.p.truth(s.seed(), false)
+	t, _ := s.p.truth(s.seed(), false, long())
 	return t
 }
 
@@ -49,7 +53,7 @@ func (s *Server) TruthHangover() float64 {
 	if s.p.Hangover == 0 {
 		return s.Truth().Rate
 	}
-	_, rate := s.p.truth(s.seed(), true)
+	_, rate := s.p.truth(s.seed(), true, long())
 	return rate
 }
 
@@ -57,13 +61,9 @@ func (s *Server) seed() uint64 { return s.Number<<8 | uint64(s.Stratum) }
 
 // truth finds where the largest long-run pressure is 1. All runs share their
 // random numbers, so that their differences are those of the rates.
-func (p *profile) truth(seed uint64, hangover bool) (Truth, float64) {
-	long := func(rate float64) steady {
-		return p.longRun(seed, rate, math.Max(longRun, longRequests/rate), hangover)
-	}
-	guess := p.bracket(func(rate float64) steady {
-		return p.longRun(seed, rate, math.Max(shortRun, shortRequest/rate), hangover)
-	})
+func (p *profile) truth(seed uint64, hangover bool, f effort) (Truth, float64) {
+	long := func(rate float64) steady { return p.longRun(seed, rate, f.at(rate), hangover) }
+	guess := p.bracket(func(rate float64) steady { return p.longRun(seed, rate, short().at(rate), hangover) })
 	// From two rates about the guess on by secants in logarithms.
 	x0, x1 := math.Log(guess*.99), math.Log(guess)
 	y0, last := math.Log(long(guess*.99).worst), long(guess)

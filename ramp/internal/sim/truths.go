@@ -35,13 +35,18 @@ func (t *Truths) Of(s *Server) Truth {
 		truth = s.Truth()
 		t.write(key, truth)
 	}
+	t.Know(s, truth)
+	return truth
+}
+
+// Know keeps, in memory, a truth that was measured elsewhere.
+func (t *Truths) Know(s *Server, truth Truth) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.kept == nil {
 		t.kept = map[string]Truth{}
 	}
-	t.kept[key] = truth
-	return truth
+	t.kept[s.key("truth")] = truth
 }
 
 // Hangover is the server's TruthHangover, from the folder or measured now.

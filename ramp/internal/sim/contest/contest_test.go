@@ -116,6 +116,9 @@ func TestSum(t *testing.T) {
 func TestCarryKeepsOrderAndPrints(t *testing.T) {
 	truths := &sim.Truths{}
 	p := Plan{Stratum: sim.OneCoreLow, First: 40, Servers: 3, Runs: 2}
+	for i := range uint64(3) {
+		truths.Know(sim.New(p.Stratum, 40+i), sim.Truth{Rate: 20, Signal: stress.CPU, Start: 2, Max: 50})
+	}
 	who := Rivals()[:2]
 	trials := p.Carry(truths, who)
 	if len(trials) != 2 || len(trials[0]) != 6 {
