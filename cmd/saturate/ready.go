@@ -62,18 +62,7 @@ func readiness(t scenarios.Target, http2 bool) (func(context.Context) bool, erro
 		return nil, err
 	}
 	if t.Ready.Path == "" {
-		port := base.Port()
-		if port == "" {
-			port = base.Scheme // a service name, which the dialler knows
-		}
-		address := net.JoinHostPort(base.Hostname(), port)
-		return func(ctx context.Context) bool {
-			c, err := (&net.Dialer{Timeout: glance}).DialContext(ctx, "tcp", address)
-			if err == nil {
-				c.Close()
-			}
-			return err == nil
-		}, nil
+		return func(ctx context.Context) bool { return listens(ctx, base) }, nil
 	}
 	at := strings.TrimSuffix(t.URL, "/") + t.Ready.Path
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, Protocols: new(http.Protocols)}
@@ -94,4 +83,18 @@ func readiness(t scenarios.Target, http2 bool) (func(context.Context) bool, erro
 		answer.Body.Close()
 		return answer.StatusCode < 400
 	}, nil
+}
+
+// listens reports whether something accepts connections at the address.
+func listens(ctx context.Context, at *url.URL) bool {
+	port := at.Port()
+	if port == "" {
+		port = at.Scheme // a service name, which the dialler knows
+	}
+	c, err := (&net.Dialer{Timeout: glance}).DialContext(ctx, "tcp", net.JoinHostPort(at.Hostname(), port))
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
 }

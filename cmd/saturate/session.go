@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err 
 	pid := 0
 	var child *supervise.Child
 	if len(s.target.Command) > 0 {
-		if child, err = s.start(); err != nil {
+		if child, err = s.start(ctx); err != nil {
 			return run, "", err
 		}
 		defer func() { err = errors.Join(err, child.Stop()) }()
@@ -65,7 +66,15 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err 
 }
 
 // start runs the target's command, on its own CPUs where asked.
-func (s *session) start() (*supervise.Child, error) {
+func (s *session) start(ctx context.Context) (*supervise.Child, error) {
+	at, err := url.Parse(s.target.URL)
+	if err != nil {
+		return nil, err
+	}
+	if listens(ctx, at) {
+		return nil, hint(fmt.Errorf("target %s: something else listens at %s already", s.target.Name, at.Host),
+			"stop it, or leave `command:` away to measure it as it runs")
+	}
 	mine, theirs, err := split(s.target.Pin, s.cpus)
 	if err != nil {
 		return nil, err
