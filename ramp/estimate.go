@@ -7,6 +7,7 @@ type estimate struct {
 	level  float64
 	lo, hi float64 // a 95 % interval
 	now    float64 // where it is while costs are as they are in the pool
+	steep  float64 // elasticity of the first signal's pressure there
 	doubt  float64 // how uncertain the hangover leaves it, share of level
 	// signal and runner index journal.names; -1 where there is none. The other
 	// limits have negative numbers below that.
@@ -35,6 +36,7 @@ type crossing struct {
 	level  float64
 	half   float64 // half width of the 95 % interval, share of level
 	p      float64 // the pressure it was read at
+	steep  float64 // elasticity of the pressure there
 }
 
 const (
@@ -64,9 +66,10 @@ func (s *Search) estimate(pool func(*reading) bool) (estimate, bool) {
 	low := s.log.sum(func(r *reading) bool {
 		return r.phase == Approach && !r.settling && !r.void && !r.tainted && r.level > .3*x && r.level < .72*x
 	})
+	h := s.hangover(x, pool)
 	var all []crossing
 	for k := range s.log.names {
-		if c, ok := s.crossing(k, at, low, pool); ok {
+		if c, ok := s.crossing(k, at, low, pool, 1+h.extra); ok {
 			all = append(all, c)
 		}
 	}
@@ -79,26 +82,13 @@ func (s *Search) estimate(pool func(*reading) bool) (estimate, bool) {
 	if len(all) == 0 {
 		return estimate{}, false
 	}
-	return s.clean(all, x, pool), true
-}
-
-// clean joins the crossings as they are for the calm server. A cost that is k
-// times the calm one stretches all that a request does by k, so that load x
-// looks like load kx: the level at the limit is k times the one read.
-func (s *Search) clean(all []crossing, x float64, pool func(*reading) bool) estimate {
-	h := s.hangover(x, pool)
 	e := first(all)
-	e.now, e.doubt = e.level, h.se
+	e.now, e.doubt = e.level/(1+h.extra), h.se
+	e.lo, e.hi = e.level*(1-math.Hypot(1-e.lo/e.level, inflate*h.se)), e.level*(1+math.Hypot(e.hi/e.level-1, inflate*h.se))
 	if h.extra > leastHangover {
-		e.hangover = e.level
+		e.hangover = e.now
 	}
-	for i := range all {
-		all[i].level *= 1 + h.extra
-		all[i].half = math.Hypot(all[i].half, inflate*h.se)
-	}
-	stretched := first(all)
-	e.level, e.lo, e.hi = stretched.level, stretched.lo, stretched.hi
-	return e
+	return e, true
 }
 
 // first joins the crossings: the lowest limits, the next is the runner-up.
@@ -107,7 +97,7 @@ func first(all []crossing) estimate {
 	pressed := 0.0
 	for _, c := range all {
 		if c.level < e.level {
-			e.level, e.signal = c.level, c.signal
+			e.level, e.signal, e.steep = c.level, c.signal, c.steep
 		}
 		pressed = math.Max(pressed, c.p)
 	}
@@ -129,8 +119,11 @@ func first(all []crossing) estimate {
 // crossing fits T(x) = (p-p0)/x = a/(1-x/xs) to the pool and the low levels:
 // a straight line for cpu (xs infinite), a curve that bends up for whatever
 // queues. T at the low level over T here gives xs.
-func (s *Search) crossing(k int, at, low sum, pool func(*reading) bool) (crossing, bool) {
-	x, p := at.rate(), at.p[k]
+//
+// A hangover stretches all that a request does, so that the load x looks like
+// stretch times x, and is read as that.
+func (s *Search) crossing(k int, at, low sum, pool func(*reading) bool, stretch float64) (crossing, bool) {
+	x, p := at.rate()*stretch, at.p[k]
 	p0 := s.idle(k)
 	if !(p > p0) || !(p0 < 1) {
 		return crossing{}, false
@@ -143,9 +136,9 @@ func (s *Search) crossing(k int, at, low sum, pool func(*reading) bool) (crossin
 	elasticity := math.Min(1/(1-u), steepest)
 	u = 1 - 1/elasticity
 	a := T * (1 - u)
-	c := crossing{signal: k, p: p, level: (1 - p0) / (a + (1-p0)*u/x)}
+	c := crossing{signal: k, p: p, steep: elasticity, level: (1 - p0) / (a + (1-p0)*u/x)}
 	slope := T * elasticity // dp/dx here
-	se := s.noise(k, slope, x, pool)
+	se := s.noise(k, slope*stretch, at.rate(), pool)
 	se = math.Max(se, .5*p/math.Sqrt(math.Max(at.done, 1)))
 	c.half = inflate * math.Hypot(se/slope, (1-p)*doubt/slope) / c.level
 	return c, !math.IsNaN(c.level) && !math.IsInf(c.level, 0) && c.level > 0

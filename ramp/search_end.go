@@ -149,29 +149,35 @@ func (s *Search) name(k int) stress.Signal {
 	return ""
 }
 
-// knee lowers an estimate that lies above levels which tripped again and
-// again: there the server gives way before the line says so.
+// The signs of a knee: so many trips, a pressure at least so steep, and an
+// estimate at least so far above the lowest of them. The more it bends the less
+// of the rest is needed: a straight line's trips are noise or a hangover.
+var knees = []struct {
+	trips      int
+	steep, gap float64
+}{{2, 4, 1}, {3, 2.5, 1.12}, {3, 1.5, 1.2}}
+
+// Of a knee the lowest trip tells more than the curve: the hold's readings are
+// those from before it gave way. The level lies just below the trip.
+const kneeBelowTrip, kneeTrust = .98, 2. / 3
+
+// knee lowers an estimate above levels that tripped again and again, where the
+// server gives way before the line says so.
 func (s *Search) knee(e estimate) estimate {
-	var levels []float64
+	low := math.Inf(1)
 	for _, t := range s.trips {
-		levels = append(levels, t.Level)
+		low = math.Min(low, t.Level)
 	}
-	slices.Sort(levels)
-	if len(levels) < 2 || e.level <= levels[0] {
+	for _, k := range knees {
+		if len(s.trips) < k.trips || e.steep < k.steep || e.level < k.gap*low {
+			continue
+		}
+		e.level = math.Pow(e.level, 1-kneeTrust) * math.Pow(kneeBelowTrip*low, kneeTrust)
+		e.lo = math.Min(e.lo, .94*low)
+		e.hi = math.Max(1.03*low, 1.03*e.level)
+		s.note("knee")
 		return e
 	}
-	memory := s.name(e.signal) == stress.Memory && levels[1] > .8*e.level && levels[0] < .99*e.level
-	near := levels[1]/levels[0]-1 < kneeWithin && levels[0]*float64(s.want.hold) > 4000
-	switch {
-	case memory:
-		e.level = math.Sqrt(e.level * levels[0])
-	case near:
-		e.level = math.Min(e.level, (s.level+levels[0])/2)
-	default:
-		return e
-	}
-	e.lo = math.Min(e.lo, .96*e.level)
-	s.note("knee")
 	return e
 }
 

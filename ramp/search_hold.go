@@ -25,8 +25,7 @@ const (
 	// A hold that may have been a hangover's is followed by a calm level, until
 	// the doubt is this small, or so many requests or seconds were seen.
 	coolAt, coolDoubt, coolRequests, coolMost = .55, .01, 3000, 240.0
-	coolShare                                 = .3  // of the whole time is kept for it
-	kneeWithin                                = .05 // two trips this near each other are a knee
+	coolShare                                 = .3 // of the whole time is kept for it
 )
 
 func (s *Search) startHold(level float64, why string) {
@@ -186,7 +185,7 @@ func (s *Search) holdTripped(why string) {
 	for i := len(s.log.rows) - 1; s.level >= fast && i >= s.holding && s.log.now()-s.log.rows[i].end < tailOfTrip; i-- {
 		s.log.rows[i].dropped = true
 	}
-	pool := s.log.sum(s.pool)
+	pool := s.since(s.holding)
 	if s.sure() && pool.dt >= enoughShare*s.want.hold && pool.sent >= enoughShare*s.want.requests {
 		if e, ok := s.estimate(s.pool); ok {
 			s.trips = append(s.trips, s.cut(why))

@@ -39,17 +39,18 @@ func (s *Search) fall(why string) {
 	case s.good == 0:
 		s.lowered++
 		s.after, s.back = Approach, s.level/4
-	case len(s.trips) > mostTrips:
+	case len(s.trips) > mostTrips && (s.level >= fast || len(s.trips) > 2*mostTrips):
 		s.bracket()
 		return
 	case s.phase == Hold:
 		s.after, s.back = Hold, s.level*s.stepBack()
-	case math.IsInf(s.bad, 1):
-		s.after, s.back = Approach, s.level*s.stepBack()
-	case s.bad/s.good < 1+kneeBelow:
+	case s.level/s.good < 1+kneeBelow:
 		s.after, s.back = Hold, .985*s.good
 	default:
-		s.after, s.back = Approach, math.Sqrt(s.good*s.bad)
+		s.after, s.back = Approach, math.Sqrt(s.good*s.level)
+	}
+	if s.level < again*s.good {
+		s.good *= .9 // it was not: a knee takes its time to show
 	}
 	s.relief = drained
 	s.turn(Recover, firstCut*s.level, 0, why)
