@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A WriteError says why a file could not be written.
@@ -44,20 +46,46 @@ func (e *WriteError) Hint() string {
 // (a pipe, a terminal, /dev/stdout) is written to as it is. Every error is a
 // *WriteError.
 func WriteFile(path string, data []byte) error {
-	real := path
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		real = resolved
-	}
 	var err error
 	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
 		err = writeOpen(path, os.O_WRONLY, data)
 	} else {
-		err = replace(real, data)
+		err = replace(resolved(path), data)
 	}
 	if err != nil {
 		return &WriteError{Path: path, Err: cause(err)}
 	}
 	return nil
+}
+
+// CheckWritable finds out whether WriteFile could write to path, as far as that
+// can be told without doing it, and leaves nothing behind. Its errors are
+// WriteFile's.
+func CheckWritable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		err = syscall.EISDIR
+	case err == nil && !info.Mode().IsRegular():
+		err = unix.Access(path, unix.W_OK)
+	default:
+		temporary := resolved(path) + "." + NewID(time.Now()) + ".tmp"
+		if err = writeOpen(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, nil); err == nil {
+			err = os.Remove(temporary)
+		}
+	}
+	if err != nil {
+		return &WriteError{Path: path, Err: cause(err)}
+	}
+	return nil
+}
+
+// resolved is where a path leads by symbolic links; itself where nothing is yet.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // replace puts a new file in the place of path.

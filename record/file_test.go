@@ -34,6 +34,25 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
+func TestCheckWritableTouchesNothing(t *testing.T) {
+	dir := t.TempDir()
+	there, fresh := filepath.Join(dir, "there.json"), filepath.Join(dir, "fresh.json")
+	if err := os.WriteFile(there, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{there, fresh, "/dev/null"} {
+		if err := CheckWritable(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := os.ReadFile(there); err != nil || string(got) != "{}" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("something was left behind: %v", entries)
+	}
+}
+
 func TestWriteFileFails(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {
@@ -50,6 +69,11 @@ func TestWriteFileFails(t *testing.T) {
 			var write *WriteError
 			if !errors.As(err, &write) || !errors.Is(err, c.cause) {
 				t.Fatalf("error %v, want %v", err, c.cause)
+			}
+			if c.cause != syscall.ENOSPC { // which only writing finds out
+				if err := CheckWritable(c.path); !errors.As(err, new(*WriteError)) || !errors.Is(err, c.cause) {
+					t.Errorf("CheckWritable: %v, want %v", err, c.cause)
+				}
 			}
 			if !strings.Contains(write.Hint(), c.hint) || strings.Contains(err.Error(), ".tmp") {
 				t.Errorf("%v, hint %q; want %q and no temporary file's name", err, write.Hint(), c.hint)
