@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -38,8 +37,8 @@ func parseOutputs(texts []string) ([]output, error) {
 			return nil, hint(fmt.Errorf("-o %s: no file is named", text), "write -o "+format+"=FILE, or -o "+format+" for standard output")
 		}
 		if named {
-			if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
-				return nil, hint(fmt.Errorf("-o %s: there is no folder %s", text, filepath.Dir(file)), "make it first")
+			if err := record.CheckWritable(file); err != nil {
+				return nil, err
 			}
 		}
 		all = append(all, output{format, file})
@@ -48,24 +47,32 @@ func parseOutputs(texts []string) ([]output, error) {
 }
 
 // write renders the record in every format. One that fails does not keep the
-// others from being written.
+// others from being written; files come first, because who reads standard output
+// may be gone, and a closed pipe there ends the program.
 func write(stdout io.Writer, outputs []output, r *record.Record) error {
 	var errs error
-	for _, o := range outputs {
-		var b bytes.Buffer
-		if err := report.Formats[o.format](&b, r, report.Options{Colour: o.file == "" && isTerminal(stdout)}); err != nil {
-			errs = errors.Join(errs, fmt.Errorf("-o %s: %w", o.format, err))
-			continue
-		}
-		if o.file != "" {
-			errs = errors.Join(errs, record.WriteFile(o.file, b.Bytes()))
-			continue
-		}
-		if _, err := stdout.Write(b.Bytes()); err != nil {
-			errs = errors.Join(errs, fmt.Errorf("write results: %w", err))
+	for _, toFile := range []bool{true, false} {
+		for _, o := range outputs {
+			if (o.file != "") == toFile {
+				errs = errors.Join(errs, o.write(stdout, r))
+			}
 		}
 	}
 	return errs
+}
+
+func (o output) write(stdout io.Writer, r *record.Record) error {
+	var b bytes.Buffer
+	if err := report.Formats[o.format](&b, r, report.Options{Colour: o.file == "" && isTerminal(stdout)}); err != nil {
+		return fmt.Errorf("-o %s: %w", o.format, err)
+	}
+	if o.file != "" {
+		return record.WriteFile(o.file, b.Bytes())
+	}
+	if _, err := stdout.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return nil
 }
 
 // isTerminal tells whether w is a terminal that can be drawn on.
