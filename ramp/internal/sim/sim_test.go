@@ -185,6 +185,31 @@ func TestWindowIsWhole(t *testing.T) {
 	}
 }
 
+func TestArrivals(t *testing.T) {
+	// Poisson counts have their mean as variance; even arrivals have none.
+	spread := func(even bool) (mean, variance float64) {
+		s := New(Wide, 5)
+		if even {
+			s.Even()
+		}
+		const n = 400
+		for range n {
+			x := float64(s.Window(50).Sent)
+			mean += x / n
+			variance += x * x / n
+		}
+		return mean, variance - mean*mean
+	}
+	mean, variance := spread(false)
+	near(t, "Poisson mean", mean, 50, .03)
+	near(t, "Poisson variance", variance, 50, .25)
+	mean, variance = spread(true)
+	near(t, "even mean", mean, 50, .001)
+	if variance > .1 {
+		t.Errorf("even arrivals vary by %v", variance)
+	}
+}
+
 func TestQueues(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var h timers
