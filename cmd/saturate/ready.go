@@ -32,26 +32,41 @@ func (s *session) awaitReady(ctx context.Context, child *supervise.Child) error 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, t.Ready.Within,
-		hint(fmt.Errorf("target %s was not ready within %v", t.Name, t.Ready.Within),
-			"raise `ready: {within: ...}`, or see what the command prints when it is run by hand"))
+	within, cancel := context.WithTimeout(ctx, t.Ready.Within)
 	defer cancel()
 	var gone <-chan struct{}
 	if child != nil {
 		gone = child.Done()
 	}
 	for {
-		if ask(ctx) {
+		if ask(within) {
 			return nil
 		}
 		select {
 		case <-gone:
 			return fmt.Errorf("target %s ended before it was ready: %w", t.Name, child.Err())
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-within.Done():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return notReady(t, child)
 		case <-time.After(poll):
 		}
 	}
+}
+
+// notReady tells what a target that takes too long has printed.
+func notReady(t scenarios.Target, child *supervise.Child) error {
+	err := fmt.Errorf("target %s was not ready within %v", t.Name, t.Ready.Within)
+	if child == nil {
+		return hint(err, "raise `ready: {within: ...}`, or see whether the server is up")
+	}
+	if said := child.Output(); said != "" {
+		err = fmt.Errorf("%w; its last lines:\n%s", err, said)
+	} else {
+		err = fmt.Errorf("%w; it printed nothing", err)
+	}
+	return hint(err, "raise `ready: {within: ...}`; if the server listens elsewhere, mend `url` or `ready: {path: ...}`")
 }
 
 // readiness is the question that a ready target answers. Certificates are not
