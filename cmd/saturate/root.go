@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -46,7 +48,10 @@ missed, 4 no capacity found, 130 interrupted (and the load taken away).
 
 // run carries out one command line and returns the exit code.
 func run(args []string, env *environment) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	// What was ignored when we started stays so: SIGHUP under nohup, SIGINT in
+	// the background of a script.
+	ends := slices.DeleteFunc([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends us at once; what we started still goes with us
 	root := newRootCommand(env)
