@@ -174,7 +174,8 @@ func (v *picture) show(p ramp.Progress) {
 	io.WriteString(v.w, b.String())
 }
 
-func (v *picture) end() { v.drawn = 0 }
+// end leaves no picture behind: the summary follows, or the next title.
+func (v *picture) end() { v.clear() }
 
 // bar draws pressure; the limit is its right edge, and what is beyond shows.
 func bar(p float64) string {
