@@ -24,6 +24,24 @@ func (e *Error) Hint() string { return e.Remedy }
 // Unwrap is the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrGone says that the process at the root of the target's tree has ended.
+var ErrGone = errors.New("has ended")
+
+// A Panic is a mistake in a probe: from then on it watches no longer.
+type Panic struct {
+	Probe string
+	Value any
+	Stack string // where, for who mends it
+}
+
+// Error names the probe and what the panic said.
+func (p *Panic) Error() string { return fmt.Sprintf("panic in probe %s: %v", p.Probe, p.Value) }
+
+// Hint is what can be done.
+func (p *Panic) Hint() string {
+	return "this is a mistake in saturate: please report it with the lines above; without that probe the run may go well"
+}
+
 // fail names the source of an error; an inner *Error keeps its hint.
 func fail(source string, err error) *Error {
 	hint := ""

@@ -113,7 +113,7 @@ func (p *poller) merge(s *stress.Sample) {
 func (p *poller) source() Source {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Source{Name: p.name, Err: p.err, Age: age(p.clock(), p.last)}
+	s := Source{Name: p.name, Named: true, Err: p.err, Age: age(p.clock(), p.last)}
 	if s.Err == nil && s.Age > stale {
 		s.Err = fail(p.name, fmt.Errorf("no answer for %v", s.Age.Round(100*time.Millisecond)))
 	}

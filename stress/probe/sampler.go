@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"runtime/debug"
 	"sync"
@@ -31,6 +30,8 @@ type Source struct {
 	// Required sources are part of the lease: where one is silent for 600 ms
 	// there is to be no traffic.
 	Required bool
+	// Named sources are pages that the scenario names; the others were found.
+	Named bool
 	// Err is why it could not be read the last time, an *Error; nil where it
 	// could.
 	Err error
@@ -89,7 +90,9 @@ func (s *Sampler) guard(name string, f func()) {
 		defer func() {
 			if v := recover(); v != nil {
 				s.mu.Lock()
-				s.err = errors.Join(s.err, fmt.Errorf("panic in probe %s: %v\n%s", name, v, debug.Stack()))
+				if s.err == nil {
+					s.err = &Panic{Probe: name, Value: v, Stack: string(debug.Stack())}
+				}
 				s.mu.Unlock()
 				s.cancel()
 			}
@@ -169,12 +172,24 @@ func (s *Sampler) Fresh() time.Duration {
 	return s.clock() - s.fresh
 }
 
-// Err is why no sample will come any more: a probe panicked. It is nil while
-// they come.
+// Err is why no sample will come any more, a *Panic. It is nil while they come.
 func (s *Sampler) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
+}
+
+// Gone is why the target is no more: its first process has ended, which a tree
+// of processes tells. It is nil while that lives or is not known.
+func (s *Sampler) Gone() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.kernel {
+		if errors.Is(w.Err, ErrGone) {
+			return w.Err
+		}
+	}
+	return nil
 }
 
 // Sources tells how each source is doing: the kernel's, then the pages.

@@ -21,6 +21,7 @@ type tree struct {
 	pid       int
 	members   map[int]*member
 	strangers map[int]bool // processes known to be none of ours
+	lived     bool         // the root was seen alive
 
 	lost   float64 // CPU seconds of members that ended without an ancestor in the tree
 	cpu    float64 // CPU seconds of the tree; never falls
@@ -60,12 +61,13 @@ func (t *tree) update() error {
 	t.adopt(pids)
 	t.sum()
 	root := t.members[t.pid]
-	if root == nil {
+	switch {
+	case root == nil && !t.lived:
 		return hinted("name the server's first process, or its pidfile", "there is no process %d", t.pid)
+	case root == nil || root.dead():
+		return fmt.Errorf("process %d %w", t.pid, ErrGone)
 	}
-	if root.dead() {
-		return fmt.Errorf("process %d has ended", t.pid)
-	}
+	t.lived = true
 	return nil
 }
 
