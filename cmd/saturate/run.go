@@ -1,21 +1,19 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"saturate/appweight"
-	"saturate/internal/supervise"
 	"saturate/ramp"
 	"saturate/record"
 	"saturate/scenarios"
-	"saturate/stress"
 )
 
 const runLong = `
@@ -27,6 +25,10 @@ prints AppWeight.
 
     saturate run scenarios/quickstart.yaml
     saturate run web.yaml -o text -o json=web.json
+
+A number is checked by holding it; the exit code is 3 where it is not sustained:
+
+    saturate run web.yaml --at 180 --for 3m
 
 A scenario is a file, "-" for standard input, or the name of one that ships.
 Results go to standard output; progress and errors to standard error. Whatever
@@ -41,6 +43,8 @@ type runFlags struct {
 	targets   []string
 	quiet     bool
 	dryRun    bool
+	at        float64
+	span      time.Duration
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -59,6 +63,8 @@ func newRunCommand(env *environment) *cobra.Command {
 	flags.IntVar(&f.repeat, "repeat", 0, "how often to measure each target, instead of the scenario's")
 	flags.StringArrayVar(&f.targets, "target", nil, "measure this target only, several allowed")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
+	flags.Float64Var(&f.at, "at", 0, "do not search: hold this level, in req/s, and say whether it is sustained")
+	flags.DurationVar(&f.span, "for", 3*time.Minute, "how long to hold the level of --at")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done and touch nothing")
 	return c
 }
@@ -79,7 +85,7 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 	if f.dryRun {
 		return plan(env.stdout, s)
 	}
-	c := campaign{scenario: s, view: newView(env.stderr, isTerminal(env.stderr), f.quiet), record: newRecord(s)}
+	c := campaign{scenario: s, check: f.at, span: f.span, view: newView(env.stderr, isTerminal(env.stderr), f.quiet), record: newRecord(s)}
 	failed := c.run(ctx)
 	c.view.end()
 	c.record.DurationSeconds = time.Since(c.record.At).Seconds()
@@ -87,18 +93,23 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 	if err := write(env.stdout, outputs, c.record); err != nil {
 		return errors.Join(failed, err)
 	}
-	return verdict(ctx, c.record, failed)
+	return verdict(ctx, c.record, f.at > 0, failed)
 }
 
 // verdict is the error, and with it the exit code, that a run ends with.
-func verdict(ctx context.Context, r *record.Record, failed error) error {
+func verdict(ctx context.Context, r *record.Record, check bool, failed error) error {
 	if ctx.Err() != nil {
 		return exitWith(exitInterrupted, errors.New("interrupted; the load has been taken away"))
 	}
 	if failed != nil {
 		return failed
 	}
-	if r.Ending != ramp.Found {
+	switch {
+	case check && r.Ending == ramp.AtLeast:
+		return nil
+	case check && r.Ending == ramp.AtMost:
+		return exitWith(exitMissed, nil)
+	case r.Ending != ramp.Found:
 		return exitWith(exitNoAnswer, nil)
 	}
 	code := exitOK
@@ -129,6 +140,9 @@ func loadScenario(name string, f runFlags) (*scenarios.Scenario, error) {
 			return nil, hint(exitWith(exitUsage, fmt.Errorf("--precision: %s", mistakes[0].Msg)), mistakes[0].Hint)
 		}
 	}
+	if !(f.at >= 0) || math.IsInf(f.at, 0) || f.span <= 0 {
+		return nil, exitWith(exitUsage, fmt.Errorf("--at %v --for %v: a level and a time must be above 0", f.at, f.span))
+	}
 	if f.repeat < 0 {
 		return nil, exitWith(exitUsage, fmt.Errorf("--repeat: %d is not a number of repeats", f.repeat))
 	}
@@ -155,86 +169,4 @@ func parseRequirements(texts []string) ([]appweight.Requirement, error) {
 		all = append(all, r)
 	}
 	return all, errs
-}
-
-// A campaign measures every target of a scenario, one after another, each as
-// often as the scenario says.
-type campaign struct {
-	scenario *scenarios.Scenario
-	view     view
-	record   *record.Record
-}
-
-// run fills the record as it goes. A target that cannot be measured at all ends
-// the campaign with its error; what was measured before stands.
-func (c *campaign) run(ctx context.Context) error {
-	cpus, err := supervise.CPUs()
-	if err != nil {
-		return err
-	}
-	for _, t := range c.scenario.Targets {
-		c.record.Targets = append(c.record.Targets, record.Target{Name: t.Name, Labels: t.Labels, Ending: ramp.Inconclusive})
-		into := &c.record.Targets[len(c.record.Targets)-1]
-		var lastKnown float64
-		for restart := 1; restart <= c.scenario.Repeat; restart++ {
-			c.view.begin(c.title(t, restart))
-			s := session{scenario: c.scenario, target: t, view: c.view, lastKnown: lastKnown, cpus: cpus}
-			run, scope, err := s.measure(ctx)
-			c.warn(t.Name, s.warnings)
-			c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
-			if err != nil && run.Ending == "" {
-				run.Ending = ramp.Inconclusive
-			}
-			if err != nil {
-				run.Why = c.scenario.Redact(err.Error())
-			}
-			into.Repeats = append(into.Repeats, record.NewRepeat(run, restart, c.unit(), scope))
-			if err != nil {
-				return err
-			}
-			if run.Ending == ramp.Found {
-				lastKnown = run.Sustained.AtLimit
-			}
-		}
-	}
-	return nil
-}
-
-func (c *campaign) title(t scenarios.Target, restart int) string {
-	if c.scenario.Repeat == 1 {
-		return fmt.Sprintf("%s: %s (%s)", c.scenario.Name, t.Name, t.URL)
-	}
-	return fmt.Sprintf("%s: %s (%s), restart %d of %d", c.scenario.Name, t.Name, t.URL, restart, c.scenario.Repeat)
-}
-
-// unit is the fleet's, which the score needs; "" leaves the choice open.
-func (c *campaign) unit() string {
-	if c.scenario.Fleet.Fixed != nil {
-		return c.scenario.Fleet.Fixed.Unit
-	}
-	return ""
-}
-
-func (c *campaign) warn(target string, warnings []string) {
-	for _, w := range warnings {
-		text := fmt.Sprintf("%s: %s", target, w)
-		if !slices.Contains(c.record.Warnings, text) {
-			c.record.Warnings = append(c.record.Warnings, text)
-		}
-	}
-}
-
-// newRecord is a record of what is known before a run.
-func newRecord(s *scenarios.Scenario) *record.Record {
-	now := time.Now()
-	mix := make(map[string]float64)
-	for i, share := range s.Traffic.Shares() {
-		mix[s.Traffic.Requests[i].Name] = share
-	}
-	return &record.Record{
-		Version: record.Version, ID: record.NewID(now), At: now,
-		Scenario: s.Name, ScenarioHash: record.Hash(s.Text()), Labels: s.Labels,
-		Versions: versions(), Env: machine(), Limits: stress.NewLimits(s.Stress).InForce(),
-		Load: record.Load{Kind: record.SyntheticMix, Unit: "req/s", Engine: s.Traffic.Engine, Arrivals: s.Traffic.Arrivals, Mix: mix},
-	}
 }

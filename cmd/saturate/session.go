@@ -24,8 +24,10 @@ type session struct {
 	target    scenarios.Target
 	view      view
 	lastKnown float64
-	cpus      []int  // that saturate may use
-	engine    string // that offered the load
+	check     float64       // hold this level instead of searching,
+	span      time.Duration // for so long
+	cpus      []int         // that saturate may use
+	engine    string        // that offered the load
 	warnings  []string
 }
 
@@ -108,12 +110,8 @@ func (s *session) drive(ctx context.Context, sampler *probe.Sampler, child *supe
 	defer load.Close()
 	s.engine = load.Engine()
 
-	c := s.scenario.Ramp
-	search := ramp.NewSearch(ramp.SearchConfig{
-		Start: c.Start, Max: c.Max, Precision: c.Precision, Delay: load.Delay(), LastKnown: s.lastKnown,
-		Cores: first.Gauges[stress.CPULimit], Errors: float64(s.scenario.Stress.Errors), Timeout: s.scenario.Traffic.Timeout,
-	})
 	limits := stress.NewLimits(s.scenario.Stress)
+	search := s.search(first, load.Delay(), limits)
 	driver := ramp.Driver{Load: load, Probe: sampler, Limits: limits, Progress: s.view.show}
 	if child != nil {
 		driver.Alive = func() error {
@@ -127,6 +125,18 @@ func (s *session) drive(ctx context.Context, sampler *probe.Sampler, child *supe
 	}
 	windows, err := driver.Run(ctx, search)
 	return ramp.Conclude(search.Result(), windows, limits.InForce()), err
+}
+
+// search is the search of the scenario, or the check of a level.
+func (s *session) search(first stress.Sample, delay time.Duration, limits *stress.Limits) ramp.Searcher {
+	if s.check > 0 {
+		return ramp.NewCheck(s.check, s.span, limits.InForce)
+	}
+	c := s.scenario.Ramp
+	return ramp.NewSearch(ramp.SearchConfig{
+		Start: c.Start, Max: c.Max, Precision: c.Precision, Delay: delay, LastKnown: s.lastKnown,
+		Cores: first.Gauges[stress.CPULimit], Errors: float64(s.scenario.Stress.Errors), Timeout: s.scenario.Traffic.Timeout,
+	})
 }
 
 // checkSources turns what cannot be read, and could be, into warnings. A host

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"saturate/internal/supervise"
+	"saturate/ramp"
+	"saturate/record"
+	"saturate/scenarios"
+	"saturate/stress"
+)
+
+// A campaign measures every target of a scenario, one after another, each as
+// often as the scenario says.
+type campaign struct {
+	scenario *scenarios.Scenario
+	check    float64 // hold this level instead of searching, for span
+	span     time.Duration
+	view     view
+	record   *record.Record
+}
+
+// run fills the record as it goes. A target that cannot be measured at all ends
+// the campaign with its error; what was measured before stands.
+func (c *campaign) run(ctx context.Context) error {
+	cpus, err := supervise.CPUs()
+	if err != nil {
+		return err
+	}
+	for _, t := range c.scenario.Targets {
+		c.record.Targets = append(c.record.Targets, record.Target{Name: t.Name, Labels: t.Labels, Ending: ramp.Inconclusive})
+		into := &c.record.Targets[len(c.record.Targets)-1]
+		var lastKnown float64
+		for restart := 1; restart <= c.scenario.Repeat; restart++ {
+			c.view.begin(c.title(t, restart))
+			s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: lastKnown, cpus: cpus}
+			run, scope, err := s.measure(ctx)
+			c.warn(t.Name, s.warnings)
+			c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
+			if err != nil && run.Ending == "" {
+				run.Ending = ramp.Inconclusive
+			}
+			if err != nil {
+				run.Why = c.scenario.Redact(err.Error())
+			}
+			into.Repeats = append(into.Repeats, record.NewRepeat(run, restart, c.unit(), scope))
+			if err != nil {
+				return err
+			}
+			if run.Ending == ramp.Found {
+				lastKnown = run.Sustained.AtLimit
+			}
+		}
+	}
+	return nil
+}
+
+func (c *campaign) title(t scenarios.Target, restart int) string {
+	if c.scenario.Repeat == 1 {
+		return fmt.Sprintf("%s: %s (%s)", c.scenario.Name, t.Name, t.URL)
+	}
+	return fmt.Sprintf("%s: %s (%s), restart %d of %d", c.scenario.Name, t.Name, t.URL, restart, c.scenario.Repeat)
+}
+
+// unit is the fleet's, which the score needs; "" leaves the choice open.
+func (c *campaign) unit() string {
+	if c.scenario.Fleet.Fixed != nil {
+		return c.scenario.Fleet.Fixed.Unit
+	}
+	return ""
+}
+
+func (c *campaign) warn(target string, warnings []string) {
+	for _, w := range warnings {
+		text := fmt.Sprintf("%s: %s", target, w)
+		if !slices.Contains(c.record.Warnings, text) {
+			c.record.Warnings = append(c.record.Warnings, text)
+		}
+	}
+}
+
+// newRecord is a record of what is known before a run.
+func newRecord(s *scenarios.Scenario) *record.Record {
+	now := time.Now()
+	mix := make(map[string]float64)
+	for i, share := range s.Traffic.Shares() {
+		mix[s.Traffic.Requests[i].Name] = share
+	}
+	return &record.Record{
+		Version: record.Version, ID: record.NewID(now), At: now,
+		Scenario: s.Name, ScenarioHash: record.Hash(s.Text()), Labels: s.Labels,
+		Versions: versions(), Env: machine(), Limits: stress.NewLimits(s.Stress).InForce(),
+		Load: record.Load{Kind: record.SyntheticMix, Unit: "req/s", Engine: s.Traffic.Engine, Arrivals: s.Traffic.Arrivals, Mix: mix},
+	}
+}
