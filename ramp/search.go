@@ -179,8 +179,8 @@ const (
 
 // approach measures a level and takes the step that its headroom allows.
 func (s *Search) approach() {
-	if why := s.tripped(s.from, approachLines); why != "" {
-		s.fall(why)
+	if a := s.tripped(s.from, approachLines); a != nil {
+		s.fall(a)
 		return
 	}
 	at := s.here()

@@ -150,29 +150,27 @@ func (s *Search) name(k int) stress.Signal {
 }
 
 // The signs of a knee: so many trips, a pressure at least so steep, and an
-// estimate at least so far above the lowest of them. The more it bends the less
-// of the rest is needed: a straight line's trips are noise or a hangover.
+// estimate at least so far above the lowest of them, at so high a rate. The
+// more it bends the less of the rest is needed: a straight line's trips are
+// noise or a hangover, most of all at low rates.
 var knees = []struct {
-	trips      int
-	steep, gap float64
-}{{2, 4, 1}, {3, 2.5, 1.12}, {3, 1.5, 1.2}}
+	trips            int
+	steep, gap, rate float64
+}{{3, 0, 1.03, fast}, {3, 2.2, 1.05, 40}, {2, 4, 1, 40}, {2, 2, 1.12, 40}, {3, 4, 1, 0}, {3, 2.5, 1.12, 0}, {3, 1.5, 1.2, 0}}
 
 // Of a knee the lowest trip tells more than the curve: the hold's readings are
 // those from before it gave way. The level lies just below the trip.
-const kneeBelowTrip, kneeTrust = .98, 2. / 3
+const kneeBelowTrip, kneeTrust, kneeReach = .98, .8, 1.06
 
 // knee lowers an estimate above levels that tripped again and again, where the
 // server gives way before the line says so.
 func (s *Search) knee(e estimate) estimate {
-	low := math.Inf(1)
-	for _, t := range s.trips {
-		low = math.Min(low, t.Level)
-	}
+	low := s.lowest()
 	for _, k := range knees {
-		if len(s.trips) < k.trips || e.steep < k.steep || e.level < k.gap*low {
+		if len(s.trips) < k.trips || e.steep < k.steep || e.level < k.gap*low || low < k.rate {
 			continue
 		}
-		e.level = math.Pow(e.level, 1-kneeTrust) * math.Pow(kneeBelowTrip*low, kneeTrust)
+		e.level = math.Pow(math.Min(e.level, kneeReach*low), 1-kneeTrust) * math.Pow(kneeBelowTrip*low, kneeTrust)
 		e.lo = math.Min(e.lo, .94*low)
 		e.hi = math.Max(1.03*low, 1.03*e.level)
 		s.note("knee")
@@ -193,5 +191,5 @@ func (s *Search) bracket() {
 	}
 	s.note("knee")
 	s.level = s.good
-	s.answer(estimate{level: .985 * s.bad, lo: .946 * s.bad, hi: 1.02 * s.bad, signal: s.measured.signal, runner: none})
+	s.answer(estimate{level: 0.975 * s.bad, lo: .936 * s.bad, hi: 1.02 * s.bad, signal: s.measured.signal, runner: none})
 }

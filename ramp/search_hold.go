@@ -21,6 +21,8 @@ const (
 	tailOfTrip  = 6.0  // seconds before a trip that do not count
 	enoughShare = .8   // of a hold's time and requests lets it answer after a trip
 	pastTrip    = 1.015
+	atBound     = .97  // a hold this near the highest level allowed is at it
+	bending     = 3.0  // an elasticity that is no straight line's
 	aboveTrip   = .985 // a hold does not move nearer to a level that tripped
 	// A hold that may have been a hangover's is followed by a calm level, until
 	// the doubt is this small, or so many requests or seconds were seen.
@@ -58,8 +60,8 @@ func (s *Search) pool(r *reading) bool {
 }
 
 func (s *Search) hold() {
-	if why := s.tripped(s.holding, holdLines); why != "" {
-		s.holdTripped(why)
+	if a := s.tripped(s.holding, holdLines); a != nil {
+		s.holdTripped(a)
 		return
 	}
 	if s.log.now()-s.looked < lookEvery-.05 {
@@ -110,10 +112,7 @@ func (s *Search) cool() {
 
 // shift moves the hold to where the estimate wants it, if that is worth it.
 func (s *Search) shift(e estimate, here sum) bool {
-	wanted := math.Min(s.set(e.now)*e.now, s.ceiling)
-	if !math.IsInf(s.bad, 1) {
-		wanted = math.Min(wanted, math.Max(aboveTrip*s.bad, s.good))
-	}
+	wanted := math.Min(s.set(e.now)*e.now, s.highest())
 	off := s.level/wanted - 1
 	last := s.want.limit-s.log.now() < s.want.hold+holdLongest
 	late := here.dt >= .8*s.want.hold && here.sent >= .8*s.want.requests
@@ -140,13 +139,18 @@ func (s *Search) shift(e estimate, here sum) bool {
 	return true
 }
 
+// highest is the highest level that a hold may try.
+func (s *Search) highest() float64 {
+	return math.Min(s.ceiling, aboveTrip*s.bad)
+}
+
 // enough reports whether the hold says what it can in the time it may take.
 func (s *Search) enough(e estimate) bool {
 	span, pool := s.since(s.held), s.log.sum(s.pool)
 	if span.dt < s.want.hold-.05 || span.sent < math.Min(s.want.requests, 2000) || pool.sent < s.want.requests {
 		return false
 	}
-	if span.most() > 1 || e.now > reach*s.level/s.set(s.level) && s.level < s.ceiling {
+	if span.most() > 1 || e.now > reach*s.level/s.set(s.level) && s.level < atBound*s.highest() {
 		return false
 	}
 	if pool.dt >= s.want.most && (pool.sent >= 3*s.want.requests || e.half() < 2*s.want.half) {
@@ -180,26 +184,30 @@ func (s *Search) steady(from int) bool {
 	return differ < .01*mean(c) || differ < 2.5*math.Hypot(hac(a, lag), hac(b, lag))
 }
 
-// holdTripped answers from what the hold had seen before, if that is enough.
-func (s *Search) holdTripped(why string) {
+// holdTripped answers from what the hold had seen before, if that is enough. A
+// slow server that bends steeply goes on to where it survives a whole hold: of
+// a knee the readings before the trip are the lucky ones.
+func (s *Search) holdTripped(a *alarm) {
+	sure := s.sure(a)
 	for i := len(s.log.rows) - 1; s.level >= fast && i >= s.holding && s.log.now()-s.log.rows[i].end < tailOfTrip; i-- {
 		s.log.rows[i].dropped = true
 	}
-	pool := s.since(s.holding)
-	if s.sure() && pool.dt >= enoughShare*s.want.hold && pool.sent >= enoughShare*s.want.requests {
-		if e, ok := s.estimate(s.pool); ok {
-			s.trips = append(s.trips, s.cut(why))
-			s.bad = math.Min(s.bad, s.level)
-			if s.level >= fast && e.level > pastTrip*s.level {
-				e.hi = math.Max(e.hi, e.level)
-				e.level = pastTrip * s.level
-			}
-			s.note("tripped late")
-			s.settleFor(e)
-			return
+	hold := s.since(s.holding)
+	e, ok := s.estimate(s.pool)
+	if !ok || hold.dt < enoughShare*s.want.hold || hold.sent < enoughShare*s.want.requests || s.level < fast && (!sure || e.steep > bending) {
+		s.fall(a)
+		return
+	}
+	s.cut(a.why)
+	if sure {
+		s.bad = math.Min(s.bad, s.level)
+		if s.level >= fast && e.level > pastTrip*s.level {
+			e.hi = math.Max(e.hi, e.level)
+			e.level = pastTrip * s.level
 		}
 	}
-	s.fall(why)
+	s.note("tripped late")
+	s.settleFor(e)
 }
 
 // timeUp answers with what there is.

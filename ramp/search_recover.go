@@ -27,14 +27,14 @@ const (
 )
 
 // fall cuts the load because a line of the search's own was crossed.
-func (s *Search) fall(why string) {
-	if s.sure() {
+func (s *Search) fall(a *alarm) {
+	if s.sure(a) {
 		s.bad = math.Min(s.bad, s.level)
 	}
-	s.trips = append(s.trips, s.cut(why))
+	s.cut(a.why)
 	switch {
 	case s.good == 0 && (s.lowered >= mostLowered || s.hopeless()):
-		s.end(Result{Ending: AtMost, Break: s.bad, Why: "the lowest level already fails: " + why})
+		s.end(Result{Ending: AtMost, Break: s.lowest(), Why: "the lowest level already fails: " + a.why})
 		return
 	case s.good == 0:
 		s.lowered++
@@ -53,7 +53,7 @@ func (s *Search) fall(why string) {
 		s.good *= .9 // it was not: a knee takes its time to show
 	}
 	s.relief = drained
-	s.turn(Recover, firstCut*s.level, 0, why)
+	s.turn(Recover, firstCut*s.level, 0, a.why)
 }
 
 // hopeless reports whether most requests fail although nothing is pressed: no
@@ -66,18 +66,10 @@ func (s *Search) hopeless() bool {
 	return at.failed > .5*at.done && at.most() < .5
 }
 
-// sure reports whether a trip at this level bounds the search. Few requests
-// trip lines by chance, so that a slow server gets a second try.
-func (s *Search) sure() bool {
-	if s.level >= fast {
-		return true
-	}
-	for _, t := range s.trips {
-		if t.Level < again*s.level {
-			return true
-		}
-	}
-	return false
+// sure reports whether an alarm at this level bounds the search. Few requests,
+// or a few seconds, cross lines by chance: then it takes a second one.
+func (s *Search) sure(a *alarm) bool {
+	return s.level >= fast && !a.burst || s.lowest() < again*s.level
 }
 
 // stepBack is where a hold resumes after a trip: noise trips slow servers.
@@ -107,7 +99,7 @@ func (s *Search) happened(events []stress.Event) bool {
 	if s.phase == Recover && s.relief == unloaded && e.Kind != stress.TargetGone {
 		return false // the echo of the one that is being recovered from
 	}
-	s.trips = append(s.trips, s.cut(why))
+	s.cut(why)
 	s.events++
 	switch {
 	case e.Kind == stress.TargetGone || e.Kind == stress.KernelSilent && s.events > 1 || s.level == 0:
@@ -172,13 +164,26 @@ func (s *Search) calm() bool {
 	if dt < need-.05 {
 		return false
 	}
-	ref := s.log.sum(func(r *reading) bool {
-		return r.phase == Approach && !r.settling && !r.tainted && r.level > .2*s.level
-	})
-	if ref.cost() == 0 || done == 0 {
+	ref := s.warmCost()
+	if ref == 0 || done == 0 {
 		return true
 	}
-	return work/done <= ref.cost()*(1.05+1/math.Sqrt(done))
+	return work/done <= ref*(1.05+1/math.Sqrt(done))
+}
+
+// warmCost is what a request cost before any trip, without the cold start's
+// where there is as much; 0 where unknown.
+func (s *Search) warmCost() float64 {
+	n := 0.0
+	all := s.log.sum(func(r *reading) bool { return r.phase == Approach && !r.tainted })
+	warm := s.log.sum(func(r *reading) bool {
+		n += r.done
+		return n > warmRequests && (r.phase == Approach || r.phase == Hold) && !r.tainted && r.level > s.level
+	})
+	if warm.worked < fewestCalm {
+		return all.cost()
+	}
+	return warm.cost()
 }
 
 func (s *Search) resume() {

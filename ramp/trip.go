@@ -33,9 +33,23 @@ const (
 
 var failureRequests = []float64{60, 200, 600}
 
-// tripped says why the load must be cut now, or "". It judges the rows from
-// the index on, the last of which has just come; void ones too.
-func (s *Search) tripped(from int, lines []tripLine) string {
+// An alarm is a line crossed: the load must be cut now.
+type alarm struct {
+	why string
+	// burst says that it took a few seconds only, which a signal that queues
+	// may take to cross any line by chance.
+	burst bool
+}
+
+// burstTime is the longest that a burst lasts, seconds.
+const burstTime = 4.0
+
+// culpritSpan is how long a queue may outlast its cause, seconds.
+const culpritSpan = 20.0
+
+// tripped judges the rows from the index on, the last of which has just come;
+// void ones too. It returns nil where nothing is wrong.
+func (s *Search) tripped(from int, lines []tripLine) *alarm {
 	rows := s.log.rows[from:]
 	for k, name := range s.log.names {
 		p := func(r *reading) float64 {
@@ -45,16 +59,19 @@ func (s *Search) tripped(from int, lines []tripLine) string {
 			return math.NaN()
 		}
 		if mean, over := crossed(rows, lines, noise, p); over > 0 {
-			return fmt.Sprintf("%s at %.2f of its limit for %.0f s", name, mean, over)
+			return &alarm{fmt.Sprintf("%s at %.2f of its limit for %.0f s", name, mean, over), over < burstTime}
 		}
 	}
 	if mean, over := crossed(rows, latencyLines, 0, func(r *reading) float64 { return r.latency }); over > 0 {
-		return fmt.Sprintf("latency_p99 at %.2f of its limit for %.0f s", mean, over)
+		return &alarm{fmt.Sprintf("latency_p99 at %.2f of its limit for %.0f s", mean, over), over < burstTime}
 	}
 	if why := s.failing(rows); why != "" {
-		return why
+		return &alarm{why: why}
 	}
-	return s.queueing(rows)
+	if why := s.queueing(rows); why != "" {
+		return &alarm{why: why}
+	}
+	return nil
 }
 
 // crossed walks back from the last reading and returns the mean and the time
@@ -137,6 +154,30 @@ func (s *Search) base() float64 {
 	return math.Min(ratio(b.failed, b.done), .02)
 }
 
-func (s *Search) cut(why string) Trip {
-	return Trip{At: time.Duration(s.log.now() * float64(time.Second)), Level: s.level, Why: why}
+// culprit is the level that an alarm speaks of: the highest of the last
+// seconds, since a queue outlasts the level that built it.
+func (s *Search) culprit() float64 {
+	level := s.level
+	for i := len(s.log.rows) - 1; i >= 0; i-- {
+		r := &s.log.rows[i]
+		if r.phase != s.phase || s.log.now()-r.end > culpritSpan {
+			break
+		}
+		level = math.Max(level, r.level)
+	}
+	return level
+}
+
+func (s *Search) cut(why string) {
+	level := s.culprit()
+	s.trips = append(s.trips, Trip{At: time.Duration(s.log.now() * float64(time.Second)), Level: level, Why: why})
+}
+
+// lowest is the lowest level that tripped, +Inf where none did.
+func (s *Search) lowest() float64 {
+	low := math.Inf(1)
+	for _, t := range s.trips {
+		low = math.Min(low, t.Level)
+	}
+	return low
 }
