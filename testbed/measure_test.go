@@ -1,0 +1,79 @@
+package testbed
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"saturate/record"
+)
+
+// bottlenecks is what each scenario was built to run out of.
+var bottlenecks = []struct{ scenario, bottleneck string }{
+	{"quickstart", "workers"},
+	{"django-cpu", "cpu"},
+	{"django-workers", "workers"},
+	{"django-memory", "memory"},
+	{"django-mixed", "cpu"},
+	{"gunicorn", "workers"},
+	{"php-fpm", "workers"},
+}
+
+// root is the repository; saturate and the scenarios are run from there.
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// saturate builds the program, once a test, without the race detector: what
+// measures must not be slowed.
+func saturate(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "saturate")
+	build := exec.Command("go", "build", "-o", program, "./cmd/saturate")
+	build.Dir = root(t)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+// measure runs a scenario as a person would and returns the record and the exit
+// code. The text goes to the test's log.
+func measure(t *testing.T, program, scenario string, flags ...string) (*record.Record, int) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "record.json")
+	args := append([]string{"run", "scenarios/" + scenario + ".yaml", "-o", "text", "-o", "json=" + file}, flags...)
+	cmd := exec.Command(program, args...)
+	cmd.Dir = root(t)
+	out, err := cmd.CombinedOutput()
+	t.Logf("saturate %s\n%s", strings.Join(args, " "), out)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("no record was written: %v", err)
+	}
+	r, err := record.Unmarshal(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, cmd.ProcessState.ExitCode()
+}
+
+// tell makes a test without the real servers say what it left out.
+func tell(t *testing.T, variable, what string) {
+	t.Helper()
+	if os.Getenv(variable) == "" {
+		t.Skipf("%s are left out: make quick (or make shows) sets %s=1 and installs them", what, variable)
+	}
+}
