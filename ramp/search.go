@@ -206,8 +206,10 @@ func (s *Search) approach() {
 	}
 	next := s.level * (1 + (target/math.Max(pm, .01)-1)/aimSlope) / (1 + aimNoise/math.Sqrt(math.Max(at.sent, 1)))
 	next = min(max(next, 1.015*s.level), rung.factor*s.level)
-	if !math.IsInf(s.bad, 1) {
-		next = math.Min(next, math.Max(1.01*s.level, math.Sqrt(s.good*s.bad)))
+	for _, t := range s.trips {
+		if t.Level > s.level { // no more than halfway to what tripped
+			next = math.Min(next, math.Max(1.01*s.level, math.Sqrt(s.level*t.Level)))
+		}
 	}
 	s.climb(next, fmt.Sprintf("at %.2f of the limit", pm))
 }

@@ -13,6 +13,8 @@ const (
 	// keeps working, and then to .38 until it is calm.
 	firstCut, firstFor  = .65, 6.0
 	deepCut             = .38
+	longQueue           = .2 // of the timeout, by Little's law
+	deepestCut          = .1
 	calmMost            = .90 // the largest pressure of a calm window
 	calmLeast, calmWait = 2.0, 14.0
 	calmRequests        = 280 // of calm, between those seconds
@@ -53,7 +55,16 @@ func (s *Search) fall(a *alarm) {
 		s.good *= .9 // it was not: a knee takes its time to show
 	}
 	s.relief = drained
-	s.turn(Recover, firstCut*s.level, 0, a.why)
+	s.turn(Recover, s.firstCut(), 0, a.why)
+}
+
+// firstCut keeps some load, so that the queue drains while the server works;
+// but where new requests would wait so long that they fail, hardly any.
+func (s *Search) firstCut() float64 {
+	if s.cfg.Timeout > 0 && s.inFlight > longQueue*s.cfg.Timeout.Seconds()*s.level {
+		return deepestCut * s.level
+	}
+	return firstCut * s.level
 }
 
 // hopeless reports whether most requests fail although nothing is pressed: no

@@ -51,6 +51,9 @@ const culpritSpan = 20.0
 // void ones too. It returns nil where nothing is wrong.
 func (s *Search) tripped(from int, lines []tripLine) *alarm {
 	rows := s.log.rows[from:]
+	if why := s.failing(rows); why != "" {
+		return &alarm{why: why}
+	}
 	for k, name := range s.log.names {
 		p := func(r *reading) float64 {
 			if k < len(r.p) {
@@ -64,9 +67,6 @@ func (s *Search) tripped(from int, lines []tripLine) *alarm {
 	}
 	if mean, over := crossed(rows, latencyLines, 0, func(r *reading) float64 { return r.latency }); over > 0 {
 		return &alarm{fmt.Sprintf("latency_p99 at %.2f of its limit for %.0f s", mean, over), over < burstTime}
-	}
-	if why := s.failing(rows); why != "" {
-		return &alarm{why: why}
 	}
 	if why := s.queueing(rows); why != "" {
 		return &alarm{why: why}
@@ -105,14 +105,14 @@ func (s *Search) failing(rows []reading) string {
 		m := (s.base() + s.cfg.Errors) * n
 		return failed >= fewestFailures && failed > m+poissonTail*math.Sqrt(m)+1
 	}
-	short, next := false, 0
+	seconds, next := 1.0, 0
 	for i := len(rows) - 1; i >= 0 && dt < failureSpan && next < len(failureRequests); i-- {
 		dt += rows[i].dt
 		n += rows[i].done
 		failed += rows[i].failed
 		due := false
-		if !short && dt >= failureSeconds-.05 {
-			short, due = true, true
+		if dt >= seconds-.05 && seconds <= failureSeconds {
+			seconds, due = seconds+failureSeconds-1, true
 		}
 		for next < len(failureRequests) && n >= failureRequests[next] {
 			next, due = next+1, true
