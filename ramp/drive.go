@@ -91,7 +91,7 @@ func (d *Driver) Run(ctx context.Context, s Searcher) ([]Window, error) {
 		}
 		w.look()
 		if len(w.events) == 0 && time.Since(w.start)-w.from < window-tick/2 {
-			d.Load.Turn(w.step.Level, lease)
+			w.grant()
 			continue
 		}
 		step, o := w.step, w.end()
@@ -118,6 +118,9 @@ type watch struct {
 	samples []stress.Sample // the first is the last of the window before
 	events  []stress.Event
 	seen    []Window
+	looked  time.Duration // when, since start
+	woke    time.Duration // when we last had stood still, since start
+	blind   bool          // the newest sample is too old to grant load on
 }
 
 func (w *watch) begin(step Step) {
@@ -125,7 +128,16 @@ func (w *watch) begin(step Step) {
 	if n := len(w.samples); n > 1 {
 		w.samples = append(w.samples[:0], w.samples[n-1])
 	}
-	w.Load.Turn(step.Level, lease)
+	w.grant()
+}
+
+// grant renews the load's lease, if the target is being watched.
+func (w *watch) grant() {
+	level := w.step.Level
+	if w.blind {
+		level = 0
+	}
+	w.Load.Turn(level, lease)
 }
 
 // look reads what the probes have and cuts the load where an event demands it.
@@ -135,7 +147,15 @@ func (w *watch) look() {
 	if n := len(fresh); n > 0 {
 		w.events = append(w.events, stress.Events(w.samples[max(0, len(w.samples)-n-1):])...)
 	}
-	if age := w.Probe.Fresh(); age > silence {
+	// Where we stood still ourselves (a machine that was paused, a CPU that we
+	// did not get), the probes did too: it says nothing of the target. The lease
+	// has lapsed meanwhile; they have a moment for the next sample, without load.
+	now, age := time.Since(w.start), w.Probe.Fresh()
+	if now-w.looked > silence {
+		w.woke = now
+	}
+	w.looked, w.blind = now, age > silence
+	if w.blind && now-w.woke > silence {
 		w.events = append(w.events, stress.Event{Kind: stress.KernelSilent,
 			Detail: fmt.Sprintf("no sample of the target's kernel for %v", age.Round(10*time.Millisecond))})
 	}

@@ -167,6 +167,45 @@ func TestDriverWithholdsWhenTheKernelIsSilent(t *testing.T) {
 	})
 }
 
+// A machine that stands still for two seconds takes nobody's samples: that is
+// not the target's silence. But until a new one is there no load is granted.
+func TestDriverSurvivesItsOwnStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &scripted{}
+		d, m := driver(p)
+		start, stood := time.Now(), false
+		d.Progress = func(w Progress) {
+			if stood || w.Elapsed < 2*time.Second {
+				return
+			}
+			stood = true
+			time.Sleep(2 * time.Second)
+			p.silent = time.Since(start) - 2*time.Second // no sample since,
+			time.AfterFunc(300*time.Millisecond, func() { p.silent = 0 })
+		}
+		s := &steady{level: 50, windows: 8}
+		if _, err := d.Run(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		var load float64
+		for _, o := range s.seen {
+			if len(o.Events) > 0 {
+				t.Errorf("events %v", o.Events)
+			}
+			load = o.Asked
+		}
+		withheld := false
+		for _, o := range m.offered {
+			if at := o.at.Sub(start); o.level == 0 && at > 4*time.Second && at < 5*time.Second {
+				withheld = true
+			}
+		}
+		if !stood || !withheld || load != 50 {
+			t.Errorf("stood %v, load withheld %v, load at the end %v", stood, withheld, load)
+		}
+	})
+}
+
 func TestDriverEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, m := driver(&scripted{})
