@@ -1,6 +1,9 @@
 package probe
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"math"
 
 	"saturate/stress"
@@ -29,6 +32,9 @@ func (c *cgroup) cpus() cpuSet { return c.limits.cpus }
 
 func (c *cgroup) read(s *stress.Sample) error {
 	if err := c.readUsage(s); err != nil {
+		if errors.Is(err, fs.ErrNotExist) && c.ticks > 0 {
+			return fmt.Errorf("its service %w: %w", ErrGone, err)
+		}
 		return err
 	}
 	if c.ticks%seldom == 0 {
@@ -48,7 +54,11 @@ func (c *cgroup) read(s *stress.Sample) error {
 
 // look reads what hardly changes.
 func (c *cgroup) look() error {
-	if c.list = c.usage.pids(); len(c.list) == 0 {
+	c.list = c.usage.pids()
+	switch {
+	case len(c.list) == 0 && c.ticks > 0:
+		return fmt.Errorf("the last process of the group %w", ErrGone)
+	case len(c.list) == 0:
 		return hinted("start the server in it, or name the group that it is in: /proc/PID/cgroup shows it",
 			"the group has no process")
 	}

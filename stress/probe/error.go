@@ -24,7 +24,8 @@ func (e *Error) Hint() string { return e.Remedy }
 // Unwrap is the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrGone says that the process at the root of the target's tree has ended.
+// ErrGone says that the target is no more: the process at the root of its tree,
+// or its whole control group, has ended.
 var ErrGone = errors.New("has ended")
 
 // A Panic is a mistake in a probe: from then on it watches no longer.

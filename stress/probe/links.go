@@ -16,6 +16,9 @@ type links struct {
 	last map[string]float64 // bytes of each link and direction
 	load map[string]float64 // seconds of its speed that each has carried since the start
 	sum  float64            // bytes of the busiest; never falls
+
+	ticks  int
+	speeds map[string]float64 // bytes per second, as last looked up
 }
 
 // read counts the direction of a link that has been busiest since the start.
@@ -27,6 +30,10 @@ func (l *links) read(s *stress.Sample) error {
 	if l.last == nil {
 		l.last, l.load = make(map[string]float64), make(map[string]float64)
 	}
+	if l.ticks%seldom == 0 {
+		l.speeds = make(map[string]float64)
+	}
+	l.ticks++
 	var busiest string
 	var grown, speed float64
 	for name, bytes := range parseNetDev(text) {
@@ -54,9 +61,20 @@ func (l *links) read(s *stress.Sample) error {
 	return nil
 }
 
-// speed is a link's in bytes per second, 0 where unknown. A virtual link's
-// speed (bridge, veth, tun) is made up: only what is a device has one.
+// speed is a link's in bytes per second, 0 where unknown; it may change, but
+// not from sample to sample.
 func (l *links) speed(link string) float64 {
+	speed, known := l.speeds[link]
+	if !known {
+		speed = l.lookup(link)
+		l.speeds[link] = speed
+	}
+	return speed
+}
+
+// lookup reads a link's speed. That of a virtual link (bridge, veth, tun) is
+// made up: only what is a device has one.
+func (l *links) lookup(link string) float64 {
 	if _, err := os.Stat(l.fs.path("sys/class/net", link, "device")); err != nil {
 		return 0
 	}

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"runtime/debug"
 	"sync"
@@ -56,6 +57,9 @@ type Sampler struct {
 	cancel context.CancelFunc
 	ctx    context.Context
 	done   sync.WaitGroup
+
+	closing sync.Once
+	closed  error
 
 	mu      sync.Mutex
 	seq     uint64
@@ -179,8 +183,8 @@ func (s *Sampler) Err() error {
 	return s.err
 }
 
-// Gone is why the target is no more: its first process has ended, which a tree
-// of processes tells. It is nil while that lives or is not known.
+// Gone is why the target is no more: the first process of its tree, or the last
+// of its control group, has ended. It is nil while they live or are not known.
 func (s *Sampler) Gone() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,18 +222,24 @@ func age(now, last time.Duration) time.Duration {
 // Scope is whose CPU time and memory the samples tell.
 func (s *Sampler) Scope() string { return string(s.scope) }
 
-// Close ends the sampling and waits for it to end.
+// Close ends the sampling and waits for it to end. To close again does nothing.
 func (s *Sampler) Close() error {
+	s.closing.Do(func() { s.closed = s.close() })
+	return s.closed
+}
+
+// close closes the pages first: some of their goroutines wait for that.
+func (s *Sampler) close() error {
 	s.cancel()
-	s.done.Wait()
 	var errs []error
-	for _, w := range s.kernel {
-		if c, ok := w.reader.(interface{ Close() error }); ok {
-			errs = append(errs, c.Close())
-		}
-	}
 	for _, p := range s.pages {
 		errs = append(errs, p.page.Close())
+	}
+	s.done.Wait()
+	for _, w := range s.kernel {
+		if c, ok := w.reader.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -144,15 +144,19 @@ func (v *validation) page(field string, p Page) {
 	if len(p.Gauges)+len(p.Counters) == 0 {
 		v.add(field, "add gauges or counters: which of the page's metrics tells what", "reads nothing from the page")
 	}
-	for kind, names := range map[string]map[string]string{"gauges": p.Gauges, "counters": p.Counters} {
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			at := field + "." + kind + "." + name
-			if _, err := parseSelector(names[name]); err != nil {
-				v.add(at, `write name or name{label="value"}`, "%s is not a metric of a page", strconv.Quote(names[name]))
-			}
-			if name == "" {
-				v.add(at, "", "needs a name")
-			}
+	v.series(field+".gauges", p.Gauges)
+	v.series(field+".counters", p.Counters)
+}
+
+// series checks what is read from a page, by our names.
+func (v *validation) series(field string, names map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		at := field + "." + name
+		if _, err := parseSelector(names[name]); err != nil {
+			v.add(at, `write name or name{label="value"}`, "%s is not a metric of a page", strconv.Quote(names[name]))
+		}
+		if name == "" {
+			v.add(at, "", "needs a name")
 		}
 	}
 }
