@@ -29,7 +29,7 @@ type Search struct {
 	turned   float64 // when the level was turned to
 	from     int     // the first reading at this level
 	inFlight float64 // requests sent and not ended
-	ceiling  float64 // the highest level to offer, +Inf for none
+	ceiling  float64 // the highest level to offer
 
 	good, bad float64 // the highest level seen fit, the lowest seen to trip
 	trips     []Trip
@@ -53,11 +53,9 @@ type Search struct {
 
 // NewSearch returns a search that has seen nothing yet.
 func NewSearch(c SearchConfig) *Search {
-	s := &Search{cfg: c.withDefaults(), want: c.precision(), ceiling: math.Inf(1), bad: math.Inf(1), measured: estimate{signal: none, runner: none}}
+	s := &Search{cfg: c.withDefaults(), want: c.precision(), bad: math.Inf(1), measured: estimate{signal: none, runner: none}}
 	s.log.voids = map[stress.Void]float64{}
-	if s.cfg.Max > 0 {
-		s.ceiling = s.cfg.Max
-	}
+	s.ceiling = s.cfg.Max
 	s.turn(Idle, 0, 0, "where every signal starts")
 	return s
 }

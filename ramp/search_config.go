@@ -46,10 +46,13 @@ var precisions = map[string]precision{
 	"long":     {hold: 120, most: 240, requests: 8000, half: .01, limit: 870},
 }
 
+// mostLevel is beyond any server: a level above it is a mistake.
+const mostLevel = 1e9
+
 // withDefaults replaces what is missing or makes no sense.
 func (c SearchConfig) withDefaults() SearchConfig {
 	positive := func(v float64) float64 {
-		if v > 0 && !math.IsInf(v, 0) {
+		if v > 0 && v <= mostLevel {
 			return v
 		}
 		return 0
@@ -67,9 +70,10 @@ func (c SearchConfig) withDefaults() SearchConfig {
 		// fifth of a core's second is rare, and the climb from here triples.
 		c.Start = 4 * math.Max(1, c.Cores)
 	}
-	if c.Max > 0 {
-		c.Start = math.Min(c.Start, c.Max)
+	if c.Max == 0 {
+		c.Max = mostLevel
 	}
+	c.Start = math.Min(c.Start, c.Max)
 	c.Delay = max(0, min(c.Delay, 10*time.Second))
 	return c
 }

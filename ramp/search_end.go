@@ -156,7 +156,7 @@ func (s *Search) name(k int) stress.Signal {
 var knees = []struct {
 	trips            int
 	steep, gap, rate float64
-}{{3, 0, 1.03, fast}, {3, 2.2, 1.05, 40}, {2, 4, 1, 40}, {2, 2, 1.12, 40}, {3, 4, 1, 0}, {3, 2.5, 1.12, 0}, {3, 1.5, 1.2, 0}}
+}{{3, 0, 1.03, fast}, {2, 1.8, 1.05, fast}, {2, 0, 1.1, fast}, {3, 2.2, 1.05, 40}, {2, 4, 1, 40}, {2, 2, 1.12, 40}, {3, 4, 1, 0}, {3, 2.5, 1.12, 0}, {3, 1.5, 1.2, 0}}
 
 // Of a knee the lowest trip tells more than the curve: the hold's readings are
 // those from before it gave way. The level lies just below the trip.

@@ -201,10 +201,13 @@ func (s *Search) holdTripped(a *alarm) {
 	s.cut(a.why)
 	if sure {
 		s.bad = math.Min(s.bad, s.level)
-		if s.level >= fast && e.level > pastTrip*s.level {
-			e.hi = math.Max(e.hi, e.level)
-			e.level = pastTrip * s.level
+	}
+	if most := pastTrip * s.level; s.level >= fast && e.level > most {
+		e.hi = math.Max(e.hi, e.level)
+		if !sure { // half believed
+			most = math.Sqrt(most * e.level)
 		}
+		e.level = most
 	}
 	s.note("tripped late")
 	s.settleFor(e)
