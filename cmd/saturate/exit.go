@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"saturate/scenarios"
+	"saturate/stress/probe"
 )
 
 // The exit codes.
@@ -91,6 +92,10 @@ func complain(w io.Writer, err error) {
 		complain(w, e.err)
 	default:
 		fmt.Fprintf(w, "saturate: error: %s\n", strings.ReplaceAll(e.Error(), "\n", "\n    "))
+		var bug *probe.Panic
+		if errors.As(err, &bug) {
+			fmt.Fprintln(w, bug.Stack)
+		}
 		for _, h := range hints(err) {
 			fmt.Fprintf(w, "saturate: hint: %s\n", h)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"saturate/internal/supervise"
@@ -52,14 +51,17 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err 
 	defer sampler.Close()
 	sampler.Start()
 
-	trial, err := loadgen.Try(ctx, s.scenario.Traffic, s.target.URL)
-	if trial.Note != "" {
-		s.warn("%s", trial.Note)
-	}
+	trial, err := s.try(ctx, child != nil)
 	if err != nil {
-		return run, sampler.Scope(), hint(fmt.Errorf("target %s: %w", s.target.Name, err), tryHint(err, child != nil))
+		return run, sampler.Scope(), err
+	}
+	if run, slow := s.tooSlow(trial); slow {
+		return run, sampler.Scope(), nil
 	}
 	if err := ramp.AwaitQuiet(ctx, sampler); err != nil {
+		return run, sampler.Scope(), err
+	}
+	if err := unread(sampler.Sources()); err != nil {
 		return run, sampler.Scope(), err
 	}
 	s.checkSources(sampler)
@@ -112,17 +114,13 @@ func (s *session) drive(ctx context.Context, sampler *probe.Sampler, child *supe
 
 	limits := stress.NewLimits(s.scenario.Stress)
 	search := s.search(first, load.Delay(), limits)
-	driver := ramp.Driver{Load: load, Probe: sampler, Limits: limits, Progress: s.view.show}
-	if child != nil {
-		driver.Alive = func() error {
-			select {
-			case <-child.Done():
-				return fmt.Errorf("the target's command ended: %w", child.Err())
-			default:
-				return nil
-			}
+	alive := func() error {
+		if child != nil && child.Err() != nil {
+			return fmt.Errorf("the target's command ended: %w", child.Err())
 		}
+		return sampler.Gone()
 	}
+	driver := ramp.Driver{Load: load, Probe: sampler, Limits: limits, Alive: alive, Progress: s.view.show}
 	windows, err := driver.Run(ctx, search)
 	return ramp.Conclude(search.Result(), windows, limits.InForce()), err
 }
@@ -179,17 +177,4 @@ func dialling(s stress.Sample, keepAlive bool) (connections, ahead int) {
 		ahead = int(workers / 2)
 	}
 	return connections, ahead
-}
-
-// tryHint names the remedy of a failed preflight.
-func tryHint(err error, ours bool) string {
-	switch {
-	case errors.Is(err, loadgen.ErrDown) && !ours:
-		return "start the server first, or give the target a `command:` so that saturate starts it"
-	case errors.Is(err, loadgen.ErrDown):
-		return "the command runs but nothing listens at `url`; is the port right?"
-	case strings.Contains(err.Error(), "status"):
-		return "saturate measures only what answers as expected; mend the request, or list the statuses in `expect:`"
-	}
-	return ""
 }
