@@ -20,13 +20,14 @@ func advice(r record.Repeat) string {
 	case record.OverflowCollapse:
 		return "restart the target or leave it without load until its accept queue is empty, then run again from a lower ramp.start"
 	}
-	if r.Ending == record.AtMost {
+	switch {
+	case r.Ending == record.AtMost && r.Done == 0:
+		return "it is past a limit without any load: find out what keeps it there, or raise that limit in stress"
+	case r.Ending == record.AtMost:
 		return "set ramp.start lower; if that fails too, look at the target with a single request"
-	}
-	if r.Ending == record.AtLeast {
+	case r.Ending == record.AtLeast:
 		return "raise ramp.max; where the generator is the limit, give it more CPU or a machine of its own"
-	}
-	if r.Ending == record.Inconclusive {
+	case r.Ending == record.Inconclusive:
 		return ""
 	}
 	return remedy(r) + further(r)

@@ -107,7 +107,7 @@ func records(t *testing.T) map[string]*record.Record {
 		})))
 	add("at_most", nil, []string{"sustained.rate >= 100"}, target("web-1",
 		without(ramp.AtMost, "latency_p99 is at 1.4 of its limit at the first level", func(r *record.Repeat) {
-			r.Break, r.RunnerUp = 20, nil
+			r.Break, r.Done, r.RunnerUp = 20, 160, nil
 			r.Steps, r.Pressure = []record.Step{{Phase: ramp.Approach, Level: 20, Pressure: r.Pressure}}, nil
 			r.Bottleneck = &record.Bottleneck{Name: stress.LatencyBound, Signal: "latency_p99",
 				Sentence: "the 99th percentile is 702 ms (limit 500 ms) although no resource that was read is at its limit (the nearest, cpu, is at 3.0% of it): locks, garbage collection or something unseen"}
