@@ -38,6 +38,9 @@ func TestBombs(t *testing.T) {
 		{"lists", "labels: {a: &l {url: http://a}}\ntargets: [&t {url: http://a, probes: {metrics: " + items(2000, "*l") +
 			"}}, " + items(2000, "*t")[1:] + "\n", blown},
 		{"merges", "labels: &xa {a: b}\n" + merges(25), blown},
+		{"unknown keys", "targets:\n- &t {" + keys(400) + "}\n" + strings.Repeat("- *t\n", 40_000), "too many mistakes"},
+		{"merged unknown keys", "targets:\n- &t {" + keys(400) + "}\n" + strings.Repeat("- {<<: *t}\n", 40_000), "too many mistakes"},
+		{"known keys", "labels: &l {" + keys(1000) + "}\ntargets: [" + strings.Repeat("{url: http://a, labels: *l},", 20_000) + "]\n", blown},
 		{"merge of self", "ramp: &a {<<: *a, max: -5}\n", "ramp.max: must not be negative"},
 		{"list in self", "require: &a [*a]\n", "require[0]: must be text, and is a list"},
 		{"names in self", "labels: &a {a: *a}\n", "labels.a: must be text"},
@@ -56,6 +59,15 @@ func TestBombs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keys are n keys with values.
+func keys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "key%d: x, ", i)
+	}
+	return b.String()
 }
 
 // merges nests n mappings, each of which merges the one before twice.

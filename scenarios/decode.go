@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -19,6 +20,8 @@ const (
 	maxBytes = 1 << 20
 	// maxValues bounds what aliases may blow a file up to.
 	maxValues = 100_000
+	// maxMistakes is more than anybody reads.
+	maxMistakes = 1000
 )
 
 // Decode reads a scenario. file names it in mistakes, and relative paths in it
@@ -98,8 +101,16 @@ func validPrefix(data []byte) string {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
-// add notes a mistake at a line and column.
+// add notes a mistake at a line and column. After too many of them it ends the
+// decoding.
 func (d *decoder) add(line, column int, path, problem, hint string) {
+	switch {
+	case len(d.mistakes) > maxMistakes:
+		return
+	case len(d.mistakes) == maxMistakes:
+		path, problem, hint = "", "too many mistakes; the rest is not looked at", "mend the others first"
+		d.left = -1
+	}
 	d.mistakes = append(d.mistakes, Mistake{
 		File: d.file, Line: max(line, 1), Column: max(column, 1), Path: printable(path),
 		Problem: printable(redact(problem, d.secrets, shortSecret)), Hint: printable(redact(hint, d.secrets, shortSecret)),
@@ -156,7 +167,9 @@ func (s *Scenario) finish(file string) {
 	folder := filepath.Dir(file)
 	within(folder, &s.Traffic.CA)
 	for i := range s.Traffic.Requests {
-		within(folder, &s.Traffic.Requests[i].BodyFile)
+		r := &s.Traffic.Requests[i]
+		r.Name = cmp.Or(r.Name, r.Path)
+		within(folder, &r.BodyFile)
 	}
 	for i := range s.Targets {
 		t := &s.Targets[i]

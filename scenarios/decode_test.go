@@ -26,7 +26,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	traffic := loadgen.Default
-	traffic.Requests = []loadgen.Request{{Path: "/"}}
+	traffic.Requests = []loadgen.Request{{Name: "/", Path: "/"}}
 	want := &Scenario{
 		Name:    "web",
 		Targets: []Target{{Name: "127.0.0.1:8080", URL: "http://127.0.0.1:8080", Ready: Ready{Within: 30 * time.Second}}},

@@ -16,6 +16,9 @@ type entry struct {
 // it merges in (<<) and does not say itself. It notes doubles and keys that are
 // no words.
 func (d *decoder) entries(path string, n *yaml.Node) []entry {
+	if !d.spend(path, len(n.Content)/2) {
+		return nil
+	}
 	var all []entry
 	seen := map[string]*yaml.Node{}
 	d.own(path, n, func(e entry) {

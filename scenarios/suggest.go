@@ -10,6 +10,9 @@ import (
 
 // unknown notes a key that section does not have, and what may have been meant.
 func (d *decoder) unknown(path string, e entry, section reflect.Type) {
+	if d.left < 0 {
+		return
+	}
 	known := slices.Sorted(maps.Keys(fields(section)))
 	hint := "known here: " + strings.Join(known, ", ")
 	if meant := nearest(e.key.Value, known); meant != "" {

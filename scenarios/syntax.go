@@ -15,8 +15,9 @@ import (
 // yamlError takes a message of the parser's apart.
 var yamlError = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 
-// mostLines is up to where a file is parsed line by line to find a mistake.
-const mostLines = 500
+// mostParsed bounds the bytes that are parsed to find a mistake: a file of a
+// thousand lines of 32 characters is parsed a thousand times.
+const mostParsed = 32 << 20
 
 // syntax notes what the YAML parser did not take. The parser names the line
 // where the thing around the mistake began, or none (go-yaml issue 460); the
@@ -26,7 +27,7 @@ func (d *decoder) syntax(data []byte, err error) {
 	problem := m[2]
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	line, _ := strconv.Atoi(m[1])
-	if len(lines) <= mostLines {
+	if len(lines)*len(data) <= mostParsed {
 		line = firstBad(data, lines)
 	}
 	line = min(max(line, 1), len(lines))
