@@ -26,14 +26,23 @@ const (
 	// Calm costs are read at these shares of the rate: a cost may depend on the
 	// load, but near the limit the calm windows are those with cheap requests.
 	calmAbove, calmBelow = .4, .87
-	// warmRequests are spent on a cold start.
-	warmRequests = 300
-	fewestCalm   = 150
+	// warmRequests are spent on a cold start, and rather more where there are
+	// enough after them.
+	warmRequests, warmerRequests = 300, 1200
+	fewestCalm, fewestWarm       = 150, 500
 )
+
+type spending struct{ work, requests float64 }
+
+func (s *spending) add(r *reading) {
+	s.work += r.work
+	s.requests += r.done
+}
 
 // hangover compares the cost of the pool, at rate x, with that of calm windows.
 func (s *Search) hangover(x float64, pool func(*reading) bool) hangover {
-	var work, done, tainted, calmWork, calmDone, n float64
+	var work, done, tainted, n float64
+	var calm, warm spending
 	for i := range s.log.rows {
 		r := &s.log.rows[i]
 		n += r.done
@@ -46,20 +55,25 @@ func (s *Search) hangover(x float64, pool func(*reading) bool) hangover {
 				tainted += r.done
 			}
 		case !r.tainted && n > warmRequests && r.level > calmAbove*x && r.level < calmBelow*x:
-			calmWork += r.work
-			calmDone += r.done
+			calm.add(r)
+			if n > warmerRequests {
+				warm.add(r)
+			}
 		}
 	}
 	h := hangover{share: ratio(tainted, done), seen: math.NaN()}
 	if h.share < hangoverShare {
 		return h
 	}
-	if calmDone < fewestCalm {
+	if warm.requests > fewestWarm {
+		calm = warm
+	}
+	if calm.requests < fewestCalm {
 		h.se = hangoverMean // it may be anything
 		return h
 	}
-	h.seen = work/done/(calmWork/calmDone) - 1
-	h.error = s.spread(pool) * math.Sqrt(1/done+1/calmDone)
+	h.seen = work/done/(calm.work/calm.requests) - 1
+	h.error = s.spread(pool) * math.Sqrt(1/done+1/calm.requests)
 	h.extra, h.se = believe(h.seen, h.error, h.share)
 	return h
 }

@@ -33,12 +33,13 @@ type Search struct {
 
 	good, bad float64 // the highest level seen fit, the lowest seen to trip
 	trips     []Trip
-	after     Phase   // what recovery returns to
-	back      float64 // and the level
-	relief    relief  // how far recovery has come
-	events    int     // instant events so far
-	lowered   int     // times the first level was lowered
-	generator float64 // the level at which the generator gave out, 0 if never
+	failures  []float64 // the levels of those where requests failed
+	after     Phase     // what recovery returns to
+	back      float64   // and the level
+	relief    relief    // how far recovery has come
+	events    int       // instant events so far
+	lowered   int       // times the first level was lowered
+	generator float64   // the level at which the generator gave out, 0 if never
 
 	holding  int // the first reading of this hold
 	held     int // the first reading at about the present level

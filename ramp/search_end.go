@@ -33,7 +33,7 @@ func (s *Search) inconclusive(why string) Result {
 
 // answer ends with what the hold found.
 func (s *Search) answer(e estimate) {
-	e = s.knee(e)
+	e = s.failingFirst(s.knee(e))
 	from, to := s.span()
 	rows := s.log.rows[from:to]
 	at := s.log.sum(func(r *reading) bool {
@@ -156,7 +156,7 @@ func (s *Search) name(k int) stress.Signal {
 var knees = []struct {
 	trips            int
 	steep, gap, rate float64
-}{{3, 0, 1.03, fast}, {2, 1.8, 1.05, fast}, {2, 0, 1.1, fast}, {3, 2.2, 1.05, 40}, {2, 4, 1, 40}, {2, 2, 1.12, 40}, {3, 4, 1, 0}, {3, 2.5, 1.12, 0}, {3, 1.5, 1.2, 0}}
+}{{3, 0, 1.03, fast}, {2, 1.8, 1.05, fast}, {2, 0, 1.1, fast}, {3, 2.2, 1.05, 40}, {2, 4, 1, 40}, {2, 2, 1.12, 40}, {2, 3.4, 1.03, 0}, {3, 2.5, 1.12, 0}, {3, 1.5, 1.2, 0}}
 
 // Of a knee the lowest trip tells more than the curve: the hold's readings are
 // those from before it gave way. The level lies just below the trip.
@@ -176,6 +176,26 @@ func (s *Search) knee(e estimate) estimate {
 		s.note("knee")
 		return e
 	}
+	return e
+}
+
+// failingFirst lowers an estimate above levels at which requests failed more
+// than once: no line leads up to failures, so that the levels themselves, and
+// their middle rather than the lowest, are half of what is known.
+func (s *Search) failingFirst(e estimate) estimate {
+	if len(s.failures) < 2 {
+		return e
+	}
+	slices.Sort(s.failures)
+	at := s.failures[len(s.failures)/2]
+	if e.level <= at {
+		return e
+	}
+	if e.signal >= 0 {
+		e.runner, e.signal = e.signal, byErrors
+	}
+	e.level = math.Sqrt(e.level * at)
+	e.lo = math.Min(e.lo, math.Min(.93*e.level, s.failures[0]))
 	return e
 }
 

@@ -198,7 +198,7 @@ func (s *Search) holdTripped(a *alarm) {
 		s.fall(a)
 		return
 	}
-	s.cut(a.why)
+	s.cut(a)
 	if sure {
 		s.bad = math.Min(s.bad, s.level)
 	}

@@ -33,7 +33,7 @@ func (s *Search) fall(a *alarm) {
 	if s.sure(a) {
 		s.bad = math.Min(s.bad, s.level)
 	}
-	s.cut(a.why)
+	s.cut(a)
 	switch {
 	case s.good == 0 && (s.lowered >= mostLowered || s.hopeless()):
 		s.end(Result{Ending: AtMost, Break: s.lowest(), Why: "the lowest level already fails: " + a.why})
@@ -110,7 +110,7 @@ func (s *Search) happened(events []stress.Event) bool {
 	if s.phase == Recover && s.relief == unloaded && e.Kind != stress.TargetGone {
 		return false // the echo of the one that is being recovered from
 	}
-	s.cut(why)
+	s.cut(&alarm{why: why})
 	s.events++
 	switch {
 	case e.Kind == stress.TargetGone || e.Kind == stress.KernelSilent && s.events > 1 || s.level == 0:

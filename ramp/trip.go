@@ -39,6 +39,8 @@ type alarm struct {
 	// burst says that it took a few seconds only, which a signal that queues
 	// may take to cross any line by chance.
 	burst bool
+	// failing says that requests failed.
+	failing bool
 }
 
 // burstTime is the longest that a burst lasts, seconds.
@@ -52,7 +54,7 @@ const culpritSpan = 20.0
 func (s *Search) tripped(from int, lines []tripLine) *alarm {
 	rows := s.log.rows[from:]
 	if why := s.failing(rows); why != "" {
-		return &alarm{why: why}
+		return &alarm{why: why, failing: true}
 	}
 	for k, name := range s.log.names {
 		p := func(r *reading) float64 {
@@ -62,11 +64,11 @@ func (s *Search) tripped(from int, lines []tripLine) *alarm {
 			return math.NaN()
 		}
 		if mean, over := crossed(rows, lines, noise, p); over > 0 {
-			return &alarm{fmt.Sprintf("%s at %.2f of its limit for %.0f s", name, mean, over), over < burstTime}
+			return &alarm{why: fmt.Sprintf("%s at %.2f of its limit for %.0f s", name, mean, over), burst: over < burstTime}
 		}
 	}
 	if mean, over := crossed(rows, latencyLines, 0, func(r *reading) float64 { return r.latency }); over > 0 {
-		return &alarm{fmt.Sprintf("latency_p99 at %.2f of its limit for %.0f s", mean, over), over < burstTime}
+		return &alarm{why: fmt.Sprintf("latency_p99 at %.2f of its limit for %.0f s", mean, over), burst: over < burstTime}
 	}
 	if why := s.queueing(rows); why != "" {
 		return &alarm{why: why}
@@ -168,9 +170,12 @@ func (s *Search) culprit() float64 {
 	return level
 }
 
-func (s *Search) cut(why string) {
+func (s *Search) cut(a *alarm) {
 	level := s.culprit()
-	s.trips = append(s.trips, Trip{At: time.Duration(s.log.now() * float64(time.Second)), Level: level, Why: why})
+	if a.failing {
+		s.failures = append(s.failures, level)
+	}
+	s.trips = append(s.trips, Trip{At: time.Duration(s.log.now() * float64(time.Second)), Level: level, Why: a.why})
 }
 
 // lowest is the lowest level that tripped, +Inf where none did.
