@@ -67,7 +67,8 @@ func Name(all []Observation, from, to int, limits map[Signal]float64) Bottleneck
 		to = troubled(all)
 		from = max(0, to-lastWindows)
 	}
-	s := scene{hold: Summarise(all[from:to]), quiet: Summarise(quietWindows(all[:to])), limits: limits}
+	s := scene{hold: Summarise(all[from:to]), quiet: Summarise(quietWindows(all[:to])), limits: limits,
+		disturbance: disturbance(all)}
 	for _, p := range s.hold.Pressure {
 		s.most = max(s.most, p)
 	}
@@ -91,6 +92,15 @@ func troubled(all []Observation) int {
 	return len(all)
 }
 
+// disturbance is what voided most windows of the run; the generator comes first.
+func disturbance(all []Observation) string {
+	void := Summarise(all).Void
+	if void[ContendedHost] > void[GeneratorLate] {
+		return ContendedCPU
+	}
+	return Generator
+}
+
 // quietWindows are those with load in which nothing was near its limit.
 func quietWindows(all []Observation) []Observation {
 	var quiet []Observation
@@ -107,6 +117,7 @@ type scene struct {
 	hold, quiet Summary
 	limits      map[Signal]float64
 	most        float64 // the largest pressure
+	disturbance string  // what voided most windows of the run: generator or contended host
 }
 
 // near tells whether a signal's limit is reached, as nearly as the foremost is.
@@ -128,10 +139,8 @@ func (s scene) happened(kind EventKind) bool {
 func (s scene) name() Bottleneck {
 	h := s.hold
 	switch {
-	case s.voided(GeneratorLate):
-		return Bottleneck{Name: Generator}
-	case s.voided(ContendedHost):
-		return Bottleneck{Name: ContendedCPU}
+	case s.voided(GeneratorLate), s.voided(ContendedHost):
+		return Bottleneck{Name: s.disturbance}
 	case s.near(Memory), s.happened(OOMKill), h.Signals[PressureMem] >= stallsFor:
 		return Bottleneck{Name: MemoryBound, Signal: Memory}
 	case s.near(CPU) && h.Signals[Throttling] >= stopped:

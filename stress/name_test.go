@@ -128,6 +128,14 @@ func TestNameWithoutHold(t *testing.T) {
 	if b := Name(all, 0, 0, limits); b.Name != ContendedCPU {
 		t.Errorf("void windows long ago: %q", b.Name)
 	}
+	all[6].Void = GeneratorLate
+	if b := Name(all, 0, 0, limits); b.Name != ContendedCPU {
+		t.Errorf("two windows contended and one with the generator late: %q", b.Name)
+	}
+	all[7].Void = GeneratorLate
+	if b := Name(all, 0, 0, limits); b.Name != Generator {
+		t.Errorf("two windows of each: %q", b.Name)
+	}
 	if b := Name(nil, 0, 0, limits); b.Name != NoneReached {
 		t.Errorf("no windows: %q", b.Name)
 	}
