@@ -18,6 +18,8 @@ type Limits struct {
 	memory  memory
 	calm    time.Duration // when the aftermath of the last trouble is over
 	sampled bool          // samples have come in before
+	idle    float64       // the largest pressure before any load
+	loaded  bool
 }
 
 // NewLimits starts a run's limits.
@@ -48,7 +50,9 @@ const (
 	// one state: a hold centres itself in smaller moves.
 	sameLevel = .10
 	// The pressures of the target's own resources below which the quiet
-	// latency, the base error rate and the memory line are learnt.
+	// latency, the base error rate and the memory line are learnt, as parts of
+	// the way from idle to the limit: a server whose caches fill half of its
+	// memory is quiet all the same.
 	quietBelow, baseBelow, lineBelow = .5, .7, .9
 	// aftermath is how long after trouble nothing is learnt: answers that it
 	// delayed, and clients' timeouts, come in when the load is long gone.
@@ -100,9 +104,12 @@ func (l *Limits) learn(o *Observation, s span) {
 	for _, p := range pressures(o.Signals, l.InForce()) {
 		pressure = max(pressure, p)
 	}
+	if l.loaded = l.loaded || o.Asked > 0; !l.loaded {
+		l.idle = min(max(l.idle, pressure), 1)
+	}
 	undisturbed := o.Window.Start >= l.calm && len(o.Events) == 0 && o.Void == ""
 
-	l.memory.observe(s, undisturbed && pressure < lineBelow)
+	l.memory.observe(s, undisturbed && pressure < l.above(lineBelow))
 	if limit, ok := o.Signals[MemorySize]; ok {
 		if v, ok := l.memory.projected(limit); ok {
 			o.Signals[MemoryProjected] = v
@@ -111,15 +118,18 @@ func (l *Limits) learn(o *Observation, s span) {
 			o.Signals[MemoryLeft] = v
 		}
 	}
-	l.latency.observe(o.Latency, undisturbed && pressure < quietBelow, watched)
+	l.latency.observe(o.Latency, undisturbed && pressure < l.above(quietBelow), watched)
 	if v, ok := l.latency.p99(); ok {
 		o.Signals[LatencyP99] = v.Seconds()
 	}
-	l.errors.observe(o.Done, o.Failed, undisturbed && pressure < baseBelow, watched)
+	l.errors.observe(o.Done, o.Failed, undisturbed && pressure < l.above(baseBelow), watched)
 	if v, ok := l.errors.share(); ok {
 		o.Signals[Errors] = v
 	}
 }
+
+// above is the pressure at a part of the way from idle to the limit.
+func (l *Limits) above(part float64) float64 { return l.idle + (1-l.idle)*part }
 
 // pressures are the signals that have a limit, as parts of it.
 func pressures(signals, limits map[Signal]float64) map[Signal]float64 {

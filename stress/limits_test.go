@@ -80,6 +80,21 @@ func TestLatencyLimit(t *testing.T) {
 	}
 }
 
+// A server whose memory is two thirds full without load is quiet all the same
+// when little has come on top of that.
+func TestLatencyLimitAboveABase(t *testing.T) {
+	r := start(Default)
+	r.mem = 600 // pressure .67
+	r.window(0, 0, 0, Latency{}, 0)
+	r.mem = 650
+	for range 6 {
+		r.window(50, .1, 1, answers(50, 400*time.Millisecond), 0)
+	}
+	if got := r.InForce()[LatencyP99]; got < 3.59 || got > 3.61 {
+		t.Errorf("limit %v s, want three times the p99 of 1.2 s", got)
+	}
+}
+
 // A cold start, one slow block of answers, does not set the limit.
 func TestLatencyLimitAfterColdStart(t *testing.T) {
 	r := start(Default)
