@@ -6,10 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"saturate/stress"
 )
@@ -89,9 +93,10 @@ func TestUWSGISlots(t *testing.T) {
 // TestUWSGICounters follows two workers through their fates.
 func TestUWSGICounters(t *testing.T) {
 	u := newUWSGI("127.0.0.1:1")
+	defer u.Close()
 	type w = uwsgiWorker
-	one := w{ID: 1, PID: 11, Status: "idle", Requests: 100, Delta: 100, Respawns: 1, RunningTime: 5e6}
-	two := w{ID: 2, PID: 12, Status: "idle", Requests: 90, Delta: 90, Respawns: 1, RunningTime: 4e6}
+	one := w{ID: 1, PID: -11, Requests: 100, RunningTime: 5e6}
+	two := w{ID: 2, PID: -12, Requests: 90, RunningTime: 4e6}
 	look := func(what string, busy, requests, deaths float64) {
 		t.Helper()
 		u.count(uwsgiStats{Workers: []w{one, two}})
@@ -100,25 +105,72 @@ func TestUWSGICounters(t *testing.T) {
 		}
 	}
 	look("first", 0, 0, 0)
-	one.Requests, one.Delta, one.RunningTime = 200, 200, 7e6
+	one.Requests, one.RunningTime = 200, 7e6
 	look("work", 2, 100, 0)
-
-	one.Requests, one.Delta, one.Respawns, one.PID = 205, 3, 2, 21 // at 202, which no other has lived to
+	one.Requests, one.PID = 205, -21 // its own counters go on
 	look("max-requests", 2, 105, 0)
-	two.Requests, two.Delta, two.Respawns, two.PID = 95, 1, 2, 22 // at 94
-	look("killed", 2, 110, 1)
-	two.Harakiris, two.Respawns, two.Requests, two.Delta = 1, 3, 96, 0
-	look("harakiri", 2, 111, 2)
-	one.Requests, one.Delta, one.Respawns = 407, 0, 3 // at 202 again
-	look("max-requests again", 2, 313, 2)
-	two.Status = "cheap"
-	look("cheap", 2, 313, 2)
-	two.Status, two.Respawns, two.Delta = "idle", 4, 0
-	look("needed again", 2, 313, 2)
+	two.Harakiris, two.PID = 1, -22
+	look("harakiri", 2, 105, 1)
+	one = w{ID: 1, PID: -31, Requests: 1, RunningTime: 1e6}
+	two = w{ID: 2, PID: -32, Requests: 2, RunningTime: 2e6}
+	look("the server starts anew", 5, 108, 1)
+}
 
-	one = w{ID: 1, PID: 31, Requests: 1, Delta: 1, Respawns: 1, RunningTime: 1e6}
-	two = w{ID: 2, PID: 32, Requests: 2, Delta: 2, Respawns: 1, RunningTime: 2e6}
-	look("the server starts anew", 5, 316, 2)
+// TestUWSGIDeaths has a worker that was killed, one that left, and one that is
+// of another machine.
+func TestUWSGIDeaths(t *testing.T) {
+	master := exec.Command("sh", "-c", "exec 3<&0; sleep 1000 & echo $!; cat <&3 & echo $!; wait")
+	in, err := master.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := master.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := master.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var killed, left int
+	if _, err := fmt.Fscan(out, &killed, &left); err != nil {
+		t.Fatal(err)
+	}
+	u := newUWSGI("127.0.0.1:1")
+	defer u.Close()
+	pids := []int{killed, left, os.Getpid()}
+	look := func() {
+		st := uwsgiStats{PID: master.Process.Pid}
+		for id, pid := range pids {
+			st.Workers = append(st.Workers, uwsgiWorker{ID: id, PID: pid})
+		}
+		u.count(st)
+	}
+	look()
+	if n := len(u.exits.fds); n != 2 {
+		t.Errorf("%d processes are watched, want the master's 2 children", n)
+	}
+	unix.Kill(killed, unix.SIGKILL)
+	in.Close()
+	master.Wait() // it has reaped both
+	pids = []int{-1, -2, -3}
+	look()
+	if u.deaths != 1 {
+		var uts unix.Utsname
+		unix.Uname(&uts)
+		if u.deaths == 0 && !sinceLinux(unix.ByteSliceToString(uts.Release[:]), 6, 15) {
+			t.Skip("this kernel does not tell how a process ended")
+		}
+		t.Errorf("%v deaths, want 1", u.deaths)
+	}
+	if n := len(u.exits.fds); n != 0 {
+		t.Errorf("%d processes are watched after their end", n)
+	}
+}
+
+func sinceLinux(release string, major, minor int) bool {
+	var a, b int
+	fmt.Sscanf(release, "%d.%d", &a, &b)
+	return a > major || a == major && b >= minor
 }
 
 func TestFPM(t *testing.T) {
@@ -293,9 +345,11 @@ func TestFetch(t *testing.T) {
 }
 
 func FuzzPages(f *testing.F) {
-	for _, name := range []string{"uwsgi_idle.json", "uwsgi_cpu_overload.json", "fpm_idle.json", "nginx_stub_idle.txt"} {
-		f.Add(sample(f, name))
-	}
+	// Short ones: go test -fuzz spends its time on making long ones shorter.
+	f.Add(`{"sockets":[{"queue":1,"max_queue":9}],"workers":[{"id":1,"pid":7,"status":"busy","requests":3,` +
+		`"harakiri_count":0,"running_time":5,"cores":[{"in_request":1}]}]}`)
+	f.Add(sample(f, "fpm_idle.json"))
+	f.Add(sample(f, "nginx_stub_idle.txt"))
 	f.Add(aPage)
 	f.Add("web.gunicorn.request.duration:50.5|ms|@0.1|#a:b")
 	sel, err := parseSelector(`http_busy{pool="web"}`)
@@ -309,6 +363,7 @@ func FuzzPages(f *testing.F) {
 			u.count(st)
 			u.count(st)
 			st.slots()
+			u.Close()
 			if u.deaths != 0 {
 				t.Errorf("%q: the same twice has %v deaths", text, u.deaths)
 			}

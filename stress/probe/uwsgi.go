@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"encoding/json"
-	"math"
 
 	"saturate/stress"
 )
@@ -15,18 +14,16 @@ type uwsgiStats struct {
 		Queue    float64 `json:"queue"`
 		MaxQueue float64 `json:"max_queue"`
 	} `json:"sockets"`
+	PID     int           `json:"pid"` // the master's
 	Workers []uwsgiWorker `json:"workers"`
 }
 
 type uwsgiWorker struct {
-	ID       int     `json:"id"`
-	PID      int     `json:"pid"`
-	Status   string  `json:"status"` // idle, busy, cheap, pause, sig...
-	Requests float64 `json:"requests"`
-	// Delta is Requests since the worker was last spawned.
-	Delta       float64 `json:"delta_requests"`
+	ID          int     `json:"id"`
+	PID         int     `json:"pid"`
+	Status      string  `json:"status"` // idle, busy, cheap, pause, sig...
+	Requests    float64 `json:"requests"`
 	Harakiris   float64 `json:"harakiri_count"`
-	Respawns    float64 `json:"respawn_count"`
 	RunningTime float64 `json:"running_time"` // microseconds
 	Cores       []struct {
 		InRequest int `json:"in_request"`
@@ -68,16 +65,21 @@ func (st uwsgiStats) slots() (busy, total float64) {
 type uwsgi struct {
 	*fetcher
 	workers map[int]uwsgiWorker // as last read
+	exits   *exits
 
 	// Sums over the workers. A worker's own counters start anew with the
 	// server; these never fall.
 	busySeconds, requests, deaths float64
-	longest                       float64         // most requests that a worker has lived through
-	lives                         map[int]float64 // requests that each worker had served when it was last respawned
 }
 
 func newUWSGI(address string) *uwsgi {
-	return &uwsgi{fetcher: newFetcher(address, "application/json"), lives: make(map[int]float64)}
+	return &uwsgi{fetcher: newFetcher(address, "application/json"), exits: newExits()}
+}
+
+// Close lets go of the page and of the workers.
+func (u *uwsgi) Close() error {
+	u.exits.Close()
+	return u.fetcher.Close()
 }
 
 func (u *uwsgi) read(ctx context.Context, s *stress.Sample) error {
@@ -109,21 +111,29 @@ func (u *uwsgi) read(ctx context.Context, s *stress.Sample) error {
 func (u *uwsgi) count(st uwsgiStats) {
 	now := make(map[int]uwsgiWorker, len(st.Workers))
 	for _, w := range st.Workers {
-		now[w.ID] = w
-		u.longest = max(u.longest, w.Delta)
-	}
-	for id, w := range now {
-		was, known := u.workers[id]
-		if !known && u.workers == nil {
-			continue // the first reading is where we count from
+		was, known := u.workers[w.ID]
+		if now[w.ID] = w; u.workers != nil {
+			u.busySeconds += grown(was.RunningTime, w.RunningTime) / 1e6
+			u.requests += grown(was.Requests, w.Requests)
 		}
-		u.busySeconds += grown(was.RunningTime, w.RunningTime) / 1e6
-		u.requests += grown(was.Requests, w.Requests)
 		if known {
-			u.deaths += grown(was.Harakiris, w.Harakiris) + u.died(was, w)
+			u.deaths += u.died(was, w)
 		}
+		u.exits.watch(w.PID, st.PID)
 	}
 	u.workers = now
+}
+
+// died counts a worker's harakiris and violent ends. That it was spawned again
+// says nothing: max-requests renews healthy workers all the time, and cheap
+// ones come and go.
+func (u *uwsgi) died(was, now uwsgiWorker) float64 {
+	killed := was.PID != now.PID && u.exits.killed(was.PID)
+	harakiris := grown(was.Harakiris, now.Harakiris)
+	if killed && harakiris == 0 {
+		return 1
+	}
+	return harakiris
 }
 
 // grown is what a counter grew by; one that fell has started anew.
@@ -132,28 +142,4 @@ func grown(was, now float64) float64 {
 		return now
 	}
 	return now - was
-}
-
-// died is 1 where a worker was respawned although it should have lived.
-//
-// A respawn alone says little: max-requests renews healthy workers all the
-// time, and cheap ones come and go. But a worker whose turn it was has served
-// as many requests as any other ever did, or as it did the last time; one that
-// died with fewer was killed. How many it had served follows from the counters:
-// they outlive the worker, all but delta_requests.
-func (u *uwsgi) died(was, now uwsgiWorker) float64 {
-	switch {
-	case now.Respawns <= was.Respawns || was.Status == "cheap" || was.PID == 0:
-		return 0
-	case now.Harakiris > was.Harakiris: // counted as such
-		return 0
-	}
-	served := was.Delta + now.Requests - now.Delta - was.Requests
-	last, before := u.lives[now.ID]
-	u.lives[now.ID] = served
-	slack := float64(1 + len(now.Cores)) // threads finish what they have begun
-	if served+slack >= u.longest || before && math.Abs(served-last) <= slack {
-		return 0
-	}
-	return 1
 }
