@@ -25,8 +25,10 @@ race:
 
 # One after another, and without the race detector's cost: these measure.
 quick: build
-	testbed/install
-	SATURATE_STACKS=1 $(GO) test -count=1 -timeout 14m -v -run 'Quick' ./testbed
+	@testbed/install; case $$? in \
+	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 14m -v -run 'Quick' ./testbed ;; \
+	77) echo "the quick runs of the real servers are left out" ;; \
+	*) exit 1 ;; esac
 
 # The long proofs: every stack again and again, soaks at and above the answer,
 # and the tables of the simulation. Hours; see docs/proofs.md.
