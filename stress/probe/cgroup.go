@@ -13,6 +13,7 @@ import (
 type cgroup struct {
 	*group
 	limits *limits
+	may    *affinity
 	list   []int    // its processes
 	by     groupDir // sets the quota
 	err    error
@@ -24,7 +25,7 @@ func openCgroup(fs rootFS, c Config) (*cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cgroup{group: g, limits: newLimits(fs, c)}, nil
+	return &cgroup{group: g, limits: newLimits(fs, c), may: newAffinity(fs)}, nil
 }
 
 func (c *cgroup) pids() []int  { return c.list }
@@ -64,7 +65,7 @@ func (c *cgroup) look() error {
 	}
 	c.limits.quota, c.by = c.bandwidth()
 	c.limits.memory = c.memoryLimit()
-	return c.limits.update(c.group.cpus(), affinity(c.fs, c.list))
+	return c.limits.update(c.group.cpus(), c.may.cpus(c.list))
 }
 
 // cgroupMemory reads the group's memory.

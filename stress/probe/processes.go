@@ -13,6 +13,7 @@ type processes struct {
 	fs     rootFS
 	tree   *tree
 	limits *limits
+	may    *affinity
 	group  *group   // of the root; nil where it cannot be found
 	by     groupDir // sets the quota
 	detail map[int]*detail
@@ -24,12 +25,11 @@ type processes struct {
 type detail struct {
 	start uint64
 	anon  float64
-	cpus  cpuSet
 	delay float64
 }
 
 func openProcesses(fs rootFS, c Config, pid int) *processes {
-	p := &processes{fs: fs, tree: newTree(procFS{fs}, pid), limits: newLimits(fs, c), detail: make(map[int]*detail)}
+	p := &processes{fs: fs, tree: newTree(procFS{fs}, pid), limits: newLimits(fs, c), may: newAffinity(fs), detail: make(map[int]*detail)}
 	p.group, _ = groupOf(fs, pid)
 	return p
 }
@@ -89,7 +89,7 @@ func (p *processes) look() {
 func (p *processes) readDetail(pid int, m *member, d *detail) {
 	name := strconv.Itoa(pid)
 	if text, err := p.fs.read("proc", name, "status"); err == nil {
-		d.anon, d.cpus, _ = parseStatus(text)
+		d.anon, _, _ = parseStatus(text)
 	}
 	// The file counts the first thread alone; for servers of many threads the
 	// delay is that of the ones that lead.
@@ -104,16 +104,13 @@ func (p *processes) readDetail(pid int, m *member, d *detail) {
 // bound reads what the tree may use: its affinity, and the control group that
 // its root is in.
 func (p *processes) bound() error {
-	var may, groups cpuSet
-	for _, d := range p.detail {
-		may = may.or(d.cpus)
-	}
+	var groups cpuSet
 	if p.group != nil {
 		p.limits.quota, p.by = p.group.bandwidth()
 		p.limits.memory = p.group.memoryLimit()
 		groups = p.group.cpus()
 	}
-	return p.limits.update(may, groups)
+	return p.limits.update(p.may.cpus(p.pids()), groups)
 }
 
 // readMemory sums the processes' anonymous memory; pages that forked workers

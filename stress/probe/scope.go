@@ -2,7 +2,6 @@ package probe
 
 import (
 	"math"
-	"strconv"
 
 	"saturate/stress"
 )
@@ -76,19 +75,4 @@ func (l *limits) fill(s *stress.Sample) {
 	if memory > 0 {
 		s.Gauges[stress.MemoryLimit] = memory
 	}
-}
-
-// fewPIDs is how many processes of a scope are asked for their affinity.
-const fewPIDs = 64
-
-// affinity is the union of the CPUs that the processes may run on.
-func affinity(fs rootFS, pids []int) cpuSet {
-	var all cpuSet
-	for _, pid := range pids[:min(len(pids), fewPIDs)] {
-		if text, err := fs.read("proc", strconv.Itoa(pid), "status"); err == nil {
-			_, cpus, _ := parseStatus(text)
-			all = all.or(cpus)
-		}
-	}
-	return all
 }
