@@ -9,6 +9,7 @@ import (
 // A target's command that does not come up.
 
 func TestCommandsThatDoNotComeUp(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, command   string
 		problem, remedy string

@@ -51,6 +51,7 @@ func TestFailsInMidRamp(t *testing.T) {
 }
 
 func TestTargetKilledInMidRamp(t *testing.T) {
+	t.Parallel()
 	for _, ours := range []bool{true, false} {
 		name := map[bool]string{true: "started by saturate", false: "started by somebody else"}[ours]
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // What ends saturate takes its load and its children along.
 
 func TestSignalsEndTheLoad(t *testing.T) {
+	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
@@ -33,6 +34,7 @@ func TestSignalsEndTheLoad(t *testing.T) {
 }
 
 func TestSignalsEndTheTree(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		signal syscall.Signal
 		code   int

@@ -13,6 +13,7 @@ import (
 // Results that cannot be written.
 
 func TestUnwritableOutputIsFoundBeforeAnyLoad(t *testing.T) {
+	t.Parallel()
 	readOnly := func(t *testing.T) string {
 		dir := t.TempDir()
 		if os.Geteuid() == 0 {
@@ -83,6 +84,7 @@ func mount(t *testing.T, dir string, flags uintptr, options string) {
 // A reader like head -1 leaves after the first line; the record is still
 // written. One that reads progress and leaves ends the run, and the load.
 func TestReaderLeaves(t *testing.T) {
+	t.Parallel()
 	t.Run("results", func(t *testing.T) {
 		t.Parallel()
 		s := newTarget(t, behaviour{})

@@ -105,6 +105,7 @@ func saturate(t *testing.T, s scenario, flags ...string) *process {
 	args := append([]string{"run", s.file(t), "-o", "text", "-o", "json=" + p.json}, flags...)
 	p.Cmd = exec.Command(filepath.Join(built, "saturate"), args...)
 	p.Stdout, p.Stderr = &p.out, &p.err
+	p.WaitDelay = 5 * time.Second // whatever else may hold its output open
 	return p
 }
 
