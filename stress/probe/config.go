@@ -33,12 +33,16 @@ type Config struct {
 // Gunicorn tells how to learn a gunicorn's busy workers: by Little's law from
 // the request durations that it sends by statsd.
 type Gunicorn struct {
-	Statsd  string `yaml:"statsd"`
-	Workers int    `yaml:"workers"`
+	// Statsd is the UDP host:port that gunicorn's statsd_host names; saturate
+	// listens there.
+	Statsd string `yaml:"statsd"`
+	// Workers is how many requests gunicorn carries out at once.
+	Workers int `yaml:"workers"`
 }
 
 // A Page is a page of metrics in the Prometheus text format.
 type Page struct {
+	// URL of the page.
 	URL string `yaml:"url"`
 	// Gauges and Counters map names of ours to metric names of the page, with
 	// labels where needed: `http_busy{pool="web"}`. The names that package
