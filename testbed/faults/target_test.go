@@ -37,8 +37,9 @@ func play(role string) error {
 	case "enter":
 		return enter()
 	case "spin":
-		for {
+		for time.Now().Unix() > 0 { // until it is killed
 		}
+		return nil
 	case "daemonise": // the first half of a daemon: gone once its session runs
 		daemon := again("daemon")
 		daemon.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
