@@ -48,7 +48,7 @@ const (
 	slopeDoubt, bendDoubt = .1, .3
 	// priorBend is the usual elasticity of workers and memory near the limit
 	// (both grow faster than the load), worth so many requests at a low level.
-	priorBend, priorWeight = 2.0, 40
+	priorBend, priorWeight = 1.7, 40
 	// leastHangover is the cost that makes two capacities out of one.
 	leastHangover = .03
 	// steepest bounds the elasticity that is believed.

@@ -25,7 +25,7 @@ const (
 	hangoverShare = .2
 	// Calm costs are read at these shares of the rate: a cost may depend on the
 	// load, but near the limit the calm windows are those with cheap requests.
-	calmAbove, calmBelow = .4, .87
+	calmAbove, calmBelow = .3, .87
 	// warmRequests are spent on a cold start, and rather more where there are
 	// enough after them.
 	warmRequests, warmerRequests = 300, 1200

@@ -32,6 +32,7 @@ type Search struct {
 	ceiling  float64 // the highest level to offer
 
 	good, bad float64 // the highest level seen fit, the lowest seen to trip
+	survived  float64 // the highest level that stood a whole hold
 	trips     []Trip
 	failures  []float64 // the levels of those where requests failed
 	after     Phase     // what recovery returns to

@@ -42,7 +42,7 @@ type precision struct {
 // 240 s 1 %.
 var precisions = map[string]precision{
 	"quick":    {hold: 18, most: 30, requests: 1000, half: .03, limit: 190},
-	"standard": {hold: 36, most: 72, requests: 3000, half: .015, limit: 570},
+	"standard": {hold: 45, most: 92, requests: 3000, half: .015, limit: 570},
 	"long":     {hold: 120, most: 240, requests: 8000, half: .01, limit: 870},
 }
 

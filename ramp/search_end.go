@@ -160,22 +160,31 @@ var knees = []struct {
 
 // Of a knee the lowest trip tells more than the curve: the hold's readings are
 // those from before it gave way. The level lies just below the trip.
-const kneeBelowTrip, kneeTrust, kneeReach = .98, .8, 1.06
+// An estimate this far above a level that tripped twice, with a hold that stands
+// just below it, is a knee whatever the curve says.
+const kneeBelowTrip, kneeTrust, kneeReach, kneeGap = .99, .7, 1.06, 1.15
 
 // knee lowers an estimate above levels that tripped again and again, where the
 // server gives way before the line says so.
 func (s *Search) knee(e estimate) estimate {
 	low := s.lowest()
+	if s.bad >= 40 && s.bad < math.Inf(1) && s.near > .9*s.bad && e.level > kneeGap*s.bad {
+		return s.bend(e, s.bad)
+	}
 	for _, k := range knees {
 		if len(s.trips) < k.trips || e.steep < k.steep || e.level < k.gap*low || low < k.rate {
 			continue
 		}
-		e.level = math.Pow(math.Min(e.level, kneeReach*low), 1-kneeTrust) * math.Pow(kneeBelowTrip*low, kneeTrust)
-		e.lo = math.Min(e.lo, .94*low)
-		e.hi = math.Max(1.03*low, 1.03*e.level)
-		s.note("knee")
-		return e
+		return s.bend(e, low)
 	}
+	return e
+}
+
+func (s *Search) bend(e estimate, low float64) estimate {
+	e.level = math.Pow(math.Min(e.level, kneeReach*low), 1-kneeTrust) * math.Pow(kneeBelowTrip*low, kneeTrust)
+	e.lo = math.Min(e.lo, .94*low)
+	e.hi = math.Max(1.03*low, 1.03*e.level)
+	s.note("knee")
 	return e
 }
 

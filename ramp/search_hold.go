@@ -26,7 +26,7 @@ const (
 	aboveTrip   = .985 // a hold does not move nearer to a level that tripped
 	// A hold that may have been a hangover's is followed by a calm level, until
 	// the doubt is this small, or so many requests or seconds were seen.
-	coolAt, coolDoubt, coolRequests, coolMost = .55, .01, 3000, 240.0
+	coolAt, coolDoubt, coolRequests, coolMost = .42, .01, 3000, 240.0
 	coolShare                                 = .3 // of the whole time is kept for it
 )
 
@@ -77,12 +77,24 @@ func (s *Search) hold() {
 		return
 	}
 	s.measured = e
+	s.survive()
 	switch {
 	case e.doubt > coolDoubt && s.want.limit-s.log.now() < coolShare*s.want.limit:
 		s.startCool()
 	case s.shift(e, here):
 	case s.enough(e):
 		s.settleFor(e)
+	}
+}
+
+// survive refutes the trips at levels that a whole hold has stood since.
+func (s *Search) survive() {
+	if span := s.since(s.held); span.dt < s.want.hold || span.sent < s.want.requests/2 {
+		return
+	}
+	s.survived = math.Max(s.survived, s.level)
+	if s.bad <= s.survived {
+		s.bad = math.Inf(1)
 	}
 }
 

@@ -178,11 +178,14 @@ func (s *Search) cut(a *alarm) {
 	s.trips = append(s.trips, Trip{At: time.Duration(s.log.now() * float64(time.Second)), Level: level, Why: a.why})
 }
 
-// lowest is the lowest level that tripped, +Inf where none did.
+// lowest is the lowest level that tripped and has not been refuted, +Inf where
+// there is none.
 func (s *Search) lowest() float64 {
 	low := math.Inf(1)
 	for _, t := range s.trips {
-		low = math.Min(low, t.Level)
+		if t.Level > s.survived {
+			low = math.Min(low, t.Level)
+		}
 	}
 	return low
 }
