@@ -19,7 +19,7 @@ type Limits struct {
 	calm    time.Duration // when the aftermath of the last trouble is over
 	sampled bool          // samples have come in before
 	idle    float64       // the largest pressure before any load
-	loaded  bool
+	lowest  float64       // the first level above zero
 }
 
 // NewLimits starts a run's limits.
@@ -54,6 +54,10 @@ const (
 	// the way from idle to the limit: a server whose caches fill half of its
 	// memory is quiet all the same.
 	quietBelow, baseBelow, lineBelow = .5, .7, .9
+	// baseWithin bounds the levels that teach the base error rate, as a multiple
+	// of the first: a server that turns requests away at some limit of its own,
+	// with CPU and workers to spare, must not teach that this is its base.
+	baseWithin = 4
 	// aftermath is how long after trouble nothing is learnt: answers that it
 	// delayed, and clients' timeouts, come in when the load is long gone.
 	aftermath = 15 * time.Second
@@ -104,7 +108,10 @@ func (l *Limits) learn(o *Observation, s span) {
 	for _, p := range pressures(o.Signals, l.InForce()) {
 		pressure = max(pressure, p)
 	}
-	if l.loaded = l.loaded || o.Asked > 0; !l.loaded {
+	if l.lowest == 0 {
+		l.lowest = o.Asked
+	}
+	if l.lowest == 0 {
 		l.idle = min(max(l.idle, pressure), 1)
 	}
 	undisturbed := o.Window.Start >= l.calm && len(o.Events) == 0 && o.Void == ""
@@ -122,7 +129,7 @@ func (l *Limits) learn(o *Observation, s span) {
 	if v, ok := l.latency.p99(); ok {
 		o.Signals[LatencyP99] = v.Seconds()
 	}
-	l.errors.observe(o.Done, o.Failed, undisturbed && pressure < l.above(baseBelow), watched)
+	l.errors.observe(o.Done, o.Failed, undisturbed && pressure < l.above(baseBelow) && o.Asked <= baseWithin*l.lowest, watched)
 	if v, ok := l.errors.share(); ok {
 		o.Signals[Errors] = v
 	}

@@ -145,6 +145,22 @@ func TestErrorLimit(t *testing.T) {
 	}
 }
 
+// A server that sheds load at a limit of its own has it counted, although
+// nothing that is read of it is near a limit.
+func TestErrorBaseIsOfLowLoad(t *testing.T) {
+	r := start(Default)
+	for range 10 {
+		r.window(50, .1, 1, answers(50, 10*time.Millisecond), 0)
+	}
+	var o Observation
+	for range 10 {
+		o = r.window(300, .3, 2, answers(291, 10*time.Millisecond), 9)
+	}
+	if p := o.Pressure[Errors]; p < 5.5 {
+		t.Errorf("3 %% fail at six times the first level and the pressure is %v", p)
+	}
+}
+
 // A server that always fails has no base rate that would excuse it.
 func TestErrorBaseIsBounded(t *testing.T) {
 	r := start(Default)
