@@ -73,7 +73,7 @@ func (p *page) target(r *record.Record, t *record.Target) {
 			p.line(first(i, "repeats"), "", "%s", one(repeat, r.Load.Unit))
 		}
 	}
-	if b := told.Bottleneck; b != nil {
+	if b := told.Bottleneck; b != nil && (b.Name != record.NoneReached || t.Ending != record.Inconclusive) {
 		p.line(label(t.Ending), "", "%s", bottleneck(*b))
 		if len(b.Evidence) > 0 {
 			p.line("also seen", "", "%s", strings.Join(b.Evidence, "; "))
