@@ -23,7 +23,7 @@ type SearchConfig struct {
 	// Errors is the share of failures allowed above the base rate; 0 is .005.
 	Errors float64
 	// Timeout is the longest that a request may take, 0 if unknown. Requests
-	// in flight for a quarter of it are a trip: failures would follow.
+	// in flight for half of it are a trip: failures would follow.
 	Timeout time.Duration
 }
 

@@ -16,6 +16,7 @@ type reading struct {
 	work               float64   // what the window spent, 0 where unknown
 	p                  []float64 // pressure by journal.names; NaN where absent
 	busy               float64   // the larger share of cpu and workers in use
+	memory             float64   // share of the memory limit, 0 where unknown
 	latency            float64   // pressure of latency_p99, NaN where absent
 	phase              Phase
 	settling, void     bool
@@ -82,6 +83,7 @@ func (j *journal) add(o stress.Observation, step Step) *reading {
 		}
 	}
 	r.busy = max(share(o.Signals[stress.CPU]), share(o.Signals[stress.Workers]))
+	r.memory = share(o.Signals[stress.Memory])
 	r.tainted = j.taint(&r)
 	if r.level > 0 {
 		j.loaded++

@@ -46,6 +46,9 @@ type alarm struct {
 // burstTime is the longest that a burst lasts, seconds.
 const burstTime = 4.0
 
+// brimShare of the memory for brimSeconds on end is a trip.
+const brimShare, brimSeconds = .95, 3.0
+
 // culpritSpan is how long a queue may outlast its cause, seconds.
 const culpritSpan = 20.0
 
@@ -55,6 +58,9 @@ func (s *Search) tripped(from int, lines []tripLine) *alarm {
 	rows := s.log.rows[from:]
 	if why := s.failing(rows); why != "" {
 		return &alarm{why: why, failing: true}
+	}
+	if why := brim(rows); why != "" {
+		return &alarm{why: why}
 	}
 	for k, name := range s.log.names {
 		p := func(r *reading) float64 {
@@ -126,6 +132,20 @@ func (s *Search) failing(rows []reading) string {
 	return ""
 }
 
+// brim trips where memory stays between nearly full and full: real memory goes
+// no further, and the lines, widened for few requests, would wait for what
+// only a projection can show.
+func brim(rows []reading) string {
+	var dt float64
+	for i := len(rows) - 1; i >= 0 && rows[i].memory >= brimShare && rows[i].memory <= 1; i-- {
+		dt += rows[i].dt
+		if dt >= brimSeconds-.05 {
+			return fmt.Sprintf("memory at %.2f of all there is for %.0f s", rows[i].memory, dt)
+		}
+	}
+	return ""
+}
+
 // queueing trips where requests wait for so long that they will time out: by
 // Little's law the requests in flight are rate x delay.
 func (s *Search) queueing(rows []reading) string {
@@ -178,12 +198,16 @@ func (s *Search) cut(a *alarm) {
 	s.trips = append(s.trips, Trip{At: time.Duration(s.log.now() * float64(time.Second)), Level: level, Why: a.why})
 }
 
+// refuted trips lie below a level that stood a whole hold, by this much: at low
+// rates even a knee may stand one by luck.
+const refuted = .9
+
 // lowest is the lowest level that tripped and has not been refuted, +Inf where
 // there is none.
 func (s *Search) lowest() float64 {
 	low := math.Inf(1)
 	for _, t := range s.trips {
-		if t.Level > s.survived {
+		if t.Level > refuted*s.survived {
 			low = math.Min(low, t.Level)
 		}
 	}
