@@ -162,7 +162,7 @@ var knees = []struct {
 // those from before it gave way. The level lies just below the trip.
 // An estimate this far above a level that tripped twice, with a hold that stands
 // just below it, is a knee whatever the curve says.
-const kneeBelowTrip, kneeTrust, kneeReach, kneeGap = .99, .7, 1.06, 1.15
+const kneeReach, kneeGap = 1.06, 1.15
 
 // knee lowers an estimate above levels that tripped again and again, where the
 // server gives way before the line says so.
@@ -181,7 +181,12 @@ func (s *Search) knee(e estimate) estimate {
 }
 
 func (s *Search) bend(e estimate, low float64) estimate {
-	e.level = math.Pow(math.Min(e.level, kneeReach*low), 1-kneeTrust) * math.Pow(kneeBelowTrip*low, kneeTrust)
+	below, trust := .99, .7
+	if s.cfg.Cores >= 4 {
+		// Bursts average out: the lowest trip is less often a chance one.
+		below, trust = .98, .8
+	}
+	e.level = math.Pow(math.Min(e.level, kneeReach*low), 1-trust) * math.Pow(below*low, trust)
 	e.lo = math.Min(e.lo, .94*low)
 	e.hi = math.Max(1.03*low, 1.03*e.level)
 	s.note("knee")
