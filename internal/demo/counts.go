@@ -67,7 +67,8 @@ type Figures struct {
 	CPUSeconds  float64 // of the process
 	ByteSeconds float64 // of the memory that requests held
 	WorkersBusy int64   // now
-	Anonymous   int64   // bytes of anonymous memory of the process, now; 0 where unreadable
+	Held        int64   // bytes that requests hold now
+	Anonymous   int64   // bytes of anonymous memory of the process, now: Held, the base, the runtime's; 0 where unreadable
 }
 
 // Figures reads the counters.
@@ -77,7 +78,7 @@ func (s *Server) Figures() Figures {
 	defer c.mu.Unlock()
 	c.advance(time.Now())
 	return Figures{
-		Requests: c.requests, BusySeconds: c.busySeconds, ByteSeconds: c.byteSeconds, WorkersBusy: c.workers,
+		Requests: c.requests, BusySeconds: c.busySeconds, ByteSeconds: c.byteSeconds, WorkersBusy: c.workers, Held: c.bytes,
 		CPUSeconds: cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID).Seconds(), Anonymous: anonymous(),
 	}
 }
@@ -109,6 +110,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		{"demo_workers_busy", "gauge", "Workers that have a connection.", float64(f.WorkersBusy)},
 		{"demo_worker_busy_seconds_total", "counter", "Time that workers had a connection, summed.", f.BusySeconds},
 		{"demo_requests_total", "counter", "Requests carried out.", float64(f.Requests)},
+		{"demo_memory_held_bytes", "gauge", "Memory that requests hold.", float64(f.Held)},
 		{"demo_memory_byte_seconds_total", "counter", "Memory that requests held, summed over time.", f.ByteSeconds},
 		{"process_cpu_seconds_total", "counter", "CPU time spent.", f.CPUSeconds},
 		{"process_anonymous_memory_bytes", "gauge", "Anonymous memory in use.", float64(f.Anonymous)},

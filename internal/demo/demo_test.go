@@ -216,7 +216,7 @@ func TestMetricsPage(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, body)
 	}
-	for name, want := range map[string]float64{"demo_workers": 4, "demo_workers_busy": 0, "demo_requests_total": 3} {
+	for name, want := range map[string]float64{"demo_workers": 4, "demo_workers_busy": 0, "demo_memory_held_bytes": 0, "demo_requests_total": 3} {
 		f := families[name]
 		if f == nil {
 			t.Errorf("no %s in\n%s", name, body)

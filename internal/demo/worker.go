@@ -23,7 +23,7 @@ var (
 
 // work takes connections, one at a time, until the listener is closed.
 func (s *Server) work(random *rand.Rand) {
-	buf := make([]byte, 16<<10)
+	buf := make([]byte, 8<<10)
 	for {
 		conn, err := s.listener.AcceptTCP()
 		if err != nil {
