@@ -48,6 +48,7 @@ type scripted struct {
 	start  time.Time
 	seq    uint64
 	silent time.Duration // since start; 0 never
+	until  time.Duration // the silence's end; 0 never
 	oom    time.Duration
 	broken error
 }
@@ -55,7 +56,7 @@ type scripted struct {
 func (p *scripted) Err() error { return p.broken }
 
 func (p *scripted) Fresh() time.Duration {
-	if since := time.Since(p.start); p.silent > 0 && since > p.silent {
+	if since := time.Since(p.start); p.silent > 0 && since > p.silent && (p.until == 0 || since < p.until) {
 		return since - p.silent
 	}
 	return 0
@@ -181,7 +182,7 @@ func TestDriverSurvivesItsOwnStandstill(t *testing.T) {
 			stood = true
 			time.Sleep(2 * time.Second)
 			p.silent = time.Since(start) - 2*time.Second // no sample since,
-			time.AfterFunc(300*time.Millisecond, func() { p.silent = 0 })
+			p.until = time.Since(start) + 300*time.Millisecond
 		}
 		s := &steady{level: 50, windows: 8}
 		if _, err := d.Run(t.Context(), s); err != nil {
