@@ -2,6 +2,7 @@ package ramp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,16 +58,21 @@ func (c *Check) Observe(o stress.Observation) {
 	c.seen = append(c.seen, o)
 	switch {
 	case len(o.Events) > 0:
-		e := o.Events[0]
-		c.end(AtMost, fmt.Sprintf("%s: %s", e.Kind, e.Detail))
-		if e.Kind == stress.TargetGone || e.Kind == stress.KernelSilent {
-			c.ended.Ending = Inconclusive
+		how, e := AtMost, o.Events[0]
+		if i := slices.IndexFunc(o.Events, unseen); i >= 0 {
+			how, e = Inconclusive, o.Events[i]
 		}
+		c.end(how, step.Level, fmt.Sprintf("%s: %s", e.Kind, e.Detail))
 	case step.Phase != Hold:
 		c.from = len(c.seen)
 	case c.measured() >= c.seconds-.05:
 		c.judge()
 	}
+}
+
+// unseen tells of an event after which nothing is known of the target's limit.
+func unseen(e stress.Event) bool {
+	return e.Kind == stress.TargetGone || e.Kind == stress.KernelSilent
 }
 
 // Done reports whether the check has ended.
@@ -84,23 +90,24 @@ func (c *Check) judge() {
 	hold := c.seen[c.from:]
 	limits := c.limits()
 	if outcome, why := stress.Judge(hold, limits); outcome == stress.OutcomeInconclusive {
-		c.end(Inconclusive, strings.Join(why, "; "))
+		c.end(Inconclusive, c.level, strings.Join(why, "; "))
 		return
 	}
 	if ok, why := stress.Sustained(hold, limits); !ok {
-		c.end(AtMost, strings.Join(why, "; "))
+		c.end(AtMost, c.level, strings.Join(why, "; "))
 		return
 	}
-	c.end(AtLeast, fmt.Sprintf("the level was sustained for %.0f s", c.measured()))
+	c.end(AtLeast, c.level, fmt.Sprintf("the level was sustained for %.0f s", c.measured()))
 }
 
-func (c *Check) end(how Ending, why string) {
+// end concludes what came of a level: the one checked, or one on the way to it.
+func (c *Check) end(how Ending, level float64, why string) {
 	c.ended = &Result{Ending: how, Why: why, From: c.from, To: len(c.seen)}
 	switch how {
 	case AtLeast:
 		c.ended.Sustained = &Sustained{Rate: stress.Summarise(c.seen[c.from:]).Rate}
 	case AtMost:
-		c.ended.Break = c.level
+		c.ended.Break = level
 	}
 }
 

@@ -34,21 +34,34 @@ func TestCheck(t *testing.T) {
 		trouble    func(int) []stress.Event
 		ending     Ending
 		why        string
+		failed     float64 // the level that did
 	}{
-		{"inside", .008, none, AtLeast, "sustained for 60 s"},
-		{"outside", .0095, none, AtMost, "cpu"},
+		{"inside", .008, none, AtLeast, "sustained for 60 s", 0},
+		{"outside", .0095, none, AtMost, "cpu", 100},
 		{"killed", .008, func(s int) []stress.Event {
 			if s == 40 {
 				return []stress.Event{{Kind: stress.OOMKill, Detail: "one process"}}
 			}
 			return nil
-		}, AtMost, "oom kill: one process"},
+		}, AtMost, "oom kill: one process", 100},
 		{"gone", .008, func(s int) []stress.Event {
 			if s == 4 {
 				return []stress.Event{{Kind: stress.TargetGone, Detail: "it ended"}}
 			}
 			return nil
-		}, Inconclusive, "target gone"},
+		}, Inconclusive, "target gone", 0},
+		{"killed on the way", .008, func(s int) []stress.Event {
+			if s == 4 {
+				return []stress.Event{{Kind: stress.OOMKill, Detail: "one process"}}
+			}
+			return nil
+		}, AtMost, "oom kill: one process", 30},
+		{"gone with its workers", .008, func(s int) []stress.Event {
+			if s == 40 {
+				return []stress.Event{{Kind: stress.WorkerDeath, Detail: "4 workers died"}, {Kind: stress.TargetGone, Detail: "it ended"}}
+			}
+			return nil
+		}, Inconclusive, "target gone", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := NewCheck(100, time.Minute, stress.NewLimits(stress.Default).InForce)
@@ -60,8 +73,8 @@ func TestCheck(t *testing.T) {
 			if r.Ending == AtLeast && (r.Sustained == nil || r.Sustained.Rate != 100 || r.To-r.From != 60) {
 				t.Errorf("%+v of windows %d to %d", r.Sustained, r.From, r.To)
 			}
-			if r.Ending == AtMost && r.Break != 100 {
-				t.Errorf("break %v", r.Break)
+			if r.Break != test.failed {
+				t.Errorf("break %v, want %v", r.Break, test.failed)
 			}
 		})
 	}
