@@ -182,10 +182,10 @@ func (w *watch) end() stress.Observation {
 		o.Lag = time.Duration(a.Lag.ValueAtQuantile(99)) * time.Microsecond
 	}
 	o.Latency = stress.Condense(a.Latency)
-	w.Limits.Complete(&o, w.samples)
-	if a.Limit != "" {
+	if a.Limit != "" { // before the limits learn from the window what it cannot tell
 		o.Void = stress.GeneratorLate
 	}
+	w.Limits.Complete(&o, w.samples)
 	w.seen = append(w.seen, Window{Phase: w.step.Phase, Settling: w.step.Settling, Seen: o})
 	return o
 }

@@ -17,6 +17,8 @@ type meter struct {
 	level   float64
 	until   time.Time
 	offered []offer
+	late    string  // why the generator was the limit
+	failed  float64 // part of the answers
 }
 
 type offer struct {
@@ -28,7 +30,7 @@ func (m *meter) Unit() string         { return "req/s" }
 func (m *meter) Delay() time.Duration { return 0 }
 func (m *meter) Close() error         { return nil }
 func (m *meter) Take() loadgen.Answers {
-	return loadgen.Answers{Sent: uint64(m.now()), Done: uint64(m.now())}
+	return loadgen.Answers{Sent: uint64(m.now()), Done: uint64(m.now()), Failed: uint64(m.now() * m.failed), Limit: m.late}
 }
 func (m *meter) Turn(l float64, d time.Duration) {
 	m.level, m.until = l, time.Now().Add(d)
@@ -118,6 +120,23 @@ func TestDriverSeesBothEnds(t *testing.T) {
 			t.Error("load is left behind")
 		}
 	})
+}
+
+func TestDriverLearnsNothingFromALateGenerator(t *testing.T) {
+	for _, late := range []string{"", "it stood still"} {
+		synctest.Test(t, func(t *testing.T) {
+			d, m := driver(&scripted{})
+			m.late, m.failed = late, .04
+			s := &steady{level: 50, windows: 10}
+			if _, err := d.Run(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			learnt := d.Limits.InForce()[stress.Errors] > .04
+			if void := s.seen[5].Void == stress.GeneratorLate; void != (late != "") || learnt == void {
+				t.Errorf("generator %q: void %v, base learnt %v", late, void, learnt)
+			}
+		})
+	}
 }
 
 func TestDriverCutsAtAnEvent(t *testing.T) {
