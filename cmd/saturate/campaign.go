@@ -45,9 +45,11 @@ func (c *campaign) run(ctx context.Context) error {
 				run.Ending = ramp.Inconclusive
 			}
 			if err != nil {
-				run.Why = c.scenario.Redact(err.Error())
+				run.Why = err.Error()
 			}
-			into.Repeats = append(into.Repeats, record.NewRepeat(run, restart, c.unit(), scope))
+			repeat := record.NewRepeat(run, restart, c.unit(), scope)
+			hide(&repeat, c.scenario.Redact)
+			into.Repeats = append(into.Repeats, repeat)
 			if err != nil {
 				return err
 			}
@@ -76,10 +78,31 @@ func (c *campaign) unit() string {
 
 func (c *campaign) warn(target string, warnings []string) {
 	for _, w := range warnings {
-		text := fmt.Sprintf("%s: %s", target, w)
+		text := fmt.Sprintf("%s: %s", target, c.scenario.Redact(w))
 		if !slices.Contains(c.record.Warnings, text) {
 			c.record.Warnings = append(c.record.Warnings, text)
 		}
+	}
+}
+
+// hide redacts all that is told in words: what a server printed last, say, is in
+// the reason of an ending, and may hold a secret that the scenario gave it.
+func hide(r *record.Repeat, redact func(string) string) {
+	each := func(texts []string) {
+		for i, text := range texts {
+			texts[i] = redact(text)
+		}
+	}
+	r.Why = redact(r.Why)
+	for i := range r.Trips {
+		r.Trips[i].Why = redact(r.Trips[i].Why)
+	}
+	for i := range r.Steps {
+		each(r.Steps[i].Why)
+	}
+	if b := r.Bottleneck; b != nil {
+		b.Sentence = redact(b.Sentence)
+		each(b.Evidence)
 	}
 }
 
