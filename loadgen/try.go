@@ -57,10 +57,13 @@ func (e *Unexpected) Unwrap() error { return e.Err }
 
 // Hint is the remedy.
 func (e *Unexpected) Hint() string {
-	if e.Status == 0 {
+	switch {
+	case timedOut(e.Err):
+		return "look into the target's log; if it may take so long, raise `traffic: {timeout: ...}`"
+	case e.Err != nil:
 		return "look into the target's log"
 	}
-	return fmt.Sprintf("if that is how it should answer, add expect: [%d] to the request", e.Status)
+	return fmt.Sprintf("saturate measures only what answers as expected: mend the request; if that is how it should answer, add `expect: [%d]` to it", e.Status)
 }
 
 const (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"saturate/scenarios"
@@ -102,13 +103,25 @@ func complain(w io.Writer, err error) {
 	}
 }
 
-// hints collects the remedies along an error's chain, each once.
+// hints collects the remedies of an error and of all that it wraps, each once.
 func hints(err error) []string {
 	var all []string
-	for ; err != nil; err = errors.Unwrap(err) {
-		h, ok := err.(interface{ Hint() string })
-		if ok && h.Hint() != "" && (len(all) == 0 || all[len(all)-1] != h.Hint()) {
-			all = append(all, h.Hint())
+	add := func(more ...string) {
+		for _, h := range more {
+			if h != "" && !slices.Contains(all, h) {
+				all = append(all, h)
+			}
+		}
+	}
+	if h, ok := err.(interface{ Hint() string }); ok {
+		add(h.Hint())
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		add(hints(e.Unwrap())...)
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			add(hints(one)...)
 		}
 	}
 	return all

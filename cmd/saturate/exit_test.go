@@ -45,6 +45,8 @@ func TestComplain(t *testing.T) {
 		{"hint below a wrap", fmt.Errorf("a: %w", hint(errors.New("x"), "do y")), "saturate: error: a: x\nsaturate: hint: do y\n"},
 		{"two hints", hint(hint(errors.New("x"), "near"), "far"), "saturate: error: x\nsaturate: hint: far\nsaturate: hint: near\n"},
 		{"no hint twice", hint(hint(errors.New("x"), "y"), "y"), "saturate: error: x\nsaturate: hint: y\n"},
+		{"hints below a join", fmt.Errorf("a: %w", errors.Join(hint(errors.New("x"), "do y"), hint(errors.New("z"), "do w"))),
+			"saturate: error: a: x\n    z\nsaturate: hint: do y\nsaturate: hint: do w\n"},
 		{"empty hint", hint(errors.New("x"), ""), "saturate: error: x\n"},
 		{"joined", errors.Join(hint(errors.New("x"), "do y"), errors.New("z")),
 			"saturate: error: x\nsaturate: hint: do y\nsaturate: error: z\n"},

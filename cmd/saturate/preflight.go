@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"saturate/loadgen"
@@ -87,22 +86,21 @@ func unread(sources []probe.Source) error {
 		}
 		var known *probe.Error
 		if !errors.As(err, &known) || known.Hint() == "" {
-			err = hint(err, "does it answer when asked by hand? Without it what it tells would go unseen; to do so, take it out of `probes`")
+			err = hint(err, "does it answer when asked by hand? To measure without what it tells, take it out of `probes`")
 		}
 		errs = errors.Join(errs, err)
 	}
 	return errs
 }
 
-// tryHint names the remedy of a failed preflight.
+// tryHint names the remedy of a target that is down; an answer that is not as
+// expected knows its own.
 func tryHint(err error, ours bool) string {
 	switch {
 	case errors.Is(err, loadgen.ErrDown) && !ours:
 		return "start the server first, or give the target a `command:` so that saturate starts it"
 	case errors.Is(err, loadgen.ErrDown):
 		return "the command runs but nothing listens at `url`; is the port right?"
-	case strings.Contains(err.Error(), "status"):
-		return "saturate measures only what answers as expected; mend the request, or list the statuses in `expect:`"
 	}
 	return ""
 }
