@@ -127,13 +127,11 @@ func shown(s stress.Signal, p float64) bool { return slices.Contains(foremost, s
 // picture redraws a few lines of a terminal.
 type picture struct {
 	w     io.Writer
-	title string
 	drawn int // lines to go up before the next picture
 }
 
 func (v *picture) begin(title string) {
 	v.end()
-	v.title = title
 	fmt.Fprintln(v.w, title)
 }
 
@@ -154,12 +152,16 @@ func (v *picture) show(p ramp.Progress) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s  %-9s %8.1f req/s   p50 %s  p99 %s  failed %d", clockTime(p.Elapsed),
 		p.Next.Phase, p.Next.Level, round(p.Seen.Latency.P50), round(p.Seen.Latency.P99), p.Seen.Failed)
-	if p.Next.Left > 0 {
-		fmt.Fprintf(&b, "   about %s left", clockTime(p.Next.Left))
-	}
 	b.WriteString("\n")
+	var told []string
+	if p.Next.Left > 0 {
+		told = append(told, fmt.Sprintf("about %s left", clockTime(p.Next.Left)))
+	}
 	if p.Next.Why != "" {
-		fmt.Fprintf(&b, "  %s\n", p.Next.Why)
+		told = append(told, p.Next.Why)
+	}
+	if len(told) > 0 {
+		fmt.Fprintf(&b, "  %s\n", strings.Join(told, "; "))
 	}
 	for _, s := range byPressure(p.Seen.Pressure) {
 		if !shown(s, p.Seen.Pressure[s]) {
@@ -171,8 +173,12 @@ func (v *picture) show(p ramp.Progress) {
 		fmt.Fprintf(&b, "  window does not count: %s\n", p.Seen.Void)
 	}
 	v.drawn = strings.Count(b.String(), "\n")
-	io.WriteString(v.w, b.String())
+	io.WriteString(v.w, noWrap+b.String()+wrap)
 }
+
+// Where the terminal is narrow, lines are cut at its edge: one that went on below
+// would be more to clear than was counted.
+const noWrap, wrap = "\x1b[?7l", "\x1b[?7h"
 
 // end leaves no picture behind: the summary follows, or the next title.
 func (v *picture) end() { v.clear() }
