@@ -197,6 +197,21 @@ func TestScores(t *testing.T) {
 	}
 }
 
+// TestServersAreAsUncertain: how many servers it takes follows from the score,
+// and with it how sure that is: 97 to 103 % of 94.4 users are 124 to 132 servers.
+func TestServersAreAsUncertain(t *testing.T) {
+	r := newRecord()
+	r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, appweight.CPUSeconds, "cgroup")}}}
+	r.Conclude(fleet(), requirements(t, "minimum_servers <= 127", "minimum_servers <= 123"))
+	got := r.Facts()["minimum_servers"][0]
+	if got.Value != 128 || got.Lo != 124 || got.Hi != 132 {
+		t.Errorf("%+v", got)
+	}
+	if a, b := r.Requirements[0], r.Requirements[1]; a.Outcome != appweight.Met || b.Outcome != appweight.Missed {
+		t.Errorf("%+v, %+v", a, b)
+	}
+}
+
 func TestEndings(t *testing.T) {
 	with := func(ending ramp.Ending, why string) Repeat {
 		r := NewRepeat(run(160), 1, "", "cgroup")

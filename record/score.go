@@ -154,8 +154,12 @@ func (r *Record) Facts() map[string][]appweight.Fact {
 		}
 		add("appweight", f)
 		servers := appweight.Fact{Of: s.Generation, Value: s.MinimumServers, Lo: s.MinimumServers, Hi: s.MinimumServers}
-		if s.Ending == ramp.AtLeast {
+		switch {
+		case s.Ending == ramp.AtLeast:
 			servers.Lo, servers.Bound = 0, true
+		case s.Interval != nil && r.Fleet != nil: // the more users a server has, the fewer servers
+			needed := func(users float64) float64 { return math.Ceil(r.Fleet.ActiveUsers / max(0, users) * (1 - 1e-12)) }
+			servers.Lo, servers.Hi = needed(s.Interval.Hi), needed(s.Interval.Lo)
 		}
 		add("minimum_servers", servers)
 	}
