@@ -77,6 +77,9 @@ func (l *Limits) Complete(o *Observation, samples []Sample) {
 		l.latency.turn()
 		l.errors.turn()
 	}
+	if o.Void == "" {
+		o.Void = l.void(s, o.Signals)
+	}
 	l.learn(o, s)
 
 	limits := l.InForce()
@@ -91,9 +94,6 @@ func (l *Limits) Complete(o *Observation, samples []Sample) {
 	}
 	if _, p := o.Max(); p >= 1 || len(o.Events) > 0 {
 		l.calm = o.Window.End + aftermath
-	}
-	if o.Void == "" {
-		o.Void = l.void(s, o.Signals)
 	}
 	l.sampled = l.sampled || len(samples) > 0
 }

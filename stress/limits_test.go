@@ -80,6 +80,28 @@ func TestLatencyLimit(t *testing.T) {
 	}
 }
 
+// What a neighbour slows down is not the target's quiet latency.
+func TestLatencyLimitBesideANeighbour(t *testing.T) {
+	r := start(Default)
+	r.window(100, .1, 1, answers(100, 30*time.Millisecond), 0)
+	for range 3 {
+		a, b := r.last, r.last
+		b.Seq, b.At = a.Seq+1, a.At+time.Second
+		a.Counters = map[Counter]float64{CPUSeconds: 0, HostStealSeconds: 0}
+		b.Counters = map[Counter]float64{CPUSeconds: .1, HostStealSeconds: .5}
+		o := Observation{Window: Window{r.at, r.at + time.Second}, Asked: 100, Sent: 100, Done: 100, Latency: answers(100, time.Second)}
+		r.at += time.Second
+		r.Complete(&o, []Sample{a, b})
+		if o.Void != ContendedHost {
+			t.Fatalf("void %q", o.Void)
+		}
+		r.last = b
+	}
+	if got := r.InForce()[LatencyP99]; got != .5 {
+		t.Errorf("limit %v s, want the floor of .5", got)
+	}
+}
+
 // A server whose memory is two thirds full without load is quiet all the same
 // when little has come on top of that.
 func TestLatencyLimitAboveABase(t *testing.T) {
