@@ -93,11 +93,17 @@ func (p *pool) dial(ctx context.Context, c *conn) error {
 	return c.err
 }
 
-// replace closes a connection that died and opens a fresh one in its place.
+// replace closes a connection that died and opens a fresh one in its place. Of
+// the many requests that shared it, the first do; the others share again.
 func (p *pool) replace(ctx context.Context, dead *conn) (*conn, error) {
 	p.mu.Lock()
 	dead.users--
 	p.retire(dead)
+	if len(p.open) >= p.limit {
+		p.mu.Unlock()
+		c, _, err := p.get(ctx)
+		return c, err
+	}
 	c := p.add()
 	p.mu.Unlock()
 	return c, p.dial(ctx, c)

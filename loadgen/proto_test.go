@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,6 +102,47 @@ func TestHTTP2Shares(t *testing.T) {
 	}
 	if got.Failed != 0 || got.Dropped != 0 || got.Latency.ValueAtQuantile(50) > 600_000 {
 		t.Errorf("%d done, %d failed, %d dropped, p50 %d us: %v", got.Done, got.Failed, got.Dropped, got.Latency.ValueAtQuantile(50), got.Causes)
+	}
+}
+
+// TestSharedConnectionDies: all the requests that shared it share the one that
+// comes in its place.
+func TestSharedConnectionDies(t *testing.T) {
+	t.Parallel()
+	s := h2(t, false, func(http.ResponseWriter, *http.Request) {})
+	w, err := newWire(t.Context(), Config{HTTP2: true}.withDefaults(), s.URL, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pool{wire: w, limit: 1, share: streams}
+	defer p.close()
+	var dead *conn
+	for range 20 {
+		if dead, _, err = p.get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead.cc.Close()
+	var fresh sync.Map
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			c, err := p.replace(t.Context(), dead)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fresh.Store(c, true)
+			if n := p.size(); n != 1 {
+				t.Errorf("%d connections open, 1 is allowed", n)
+			}
+		})
+	}
+	all.Wait()
+	n := 0
+	fresh.Range(func(c, _ any) bool { n++; return c.(*conn) != dead })
+	if n != 1 {
+		t.Errorf("%d connections in its place", n)
 	}
 }
 
