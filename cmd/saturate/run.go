@@ -99,7 +99,11 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 // verdict is the error, and with it the exit code, that a run ends with.
 func verdict(ctx context.Context, r *record.Record, check bool, failed error) error {
 	if ctx.Err() != nil {
-		return exitWith(exitInterrupted, errors.New("interrupted; the load has been taken away"))
+		interrupted := errors.New("interrupted; the load has been taken away")
+		if left, ok := errors.AsType[*leftBehind](failed); ok {
+			interrupted = errors.Join(interrupted, left)
+		}
+		return exitWith(exitInterrupted, interrupted)
 	}
 	if failed != nil {
 		return failed

@@ -38,7 +38,11 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err 
 		if child, err = s.start(ctx); err != nil {
 			return run, "", err
 		}
-		defer func() { err = errors.Join(err, child.Stop()) }()
+		defer func() {
+			if left := child.Stop(); left != nil {
+				err = errors.Join(err, &leftBehind{left})
+			}
+		}()
 		pid = child.PID()
 	}
 	if err := s.awaitReady(ctx, child); err != nil {
@@ -68,6 +72,15 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err 
 	run, err = s.drive(ctx, sampler, child, trial)
 	return run, sampler.Scope(), err
 }
+
+// leftBehind says that a target's command was not brought to its end. It must be
+// told, however the run came to end.
+type leftBehind struct{ error }
+
+func (e *leftBehind) Unwrap() error { return e.error }
+
+// Hint is the remedy.
+func (e *leftBehind) Hint() string { return "end it by hand before the next run" }
 
 // start runs the target's command, on its own CPUs where asked.
 func (s *session) start(ctx context.Context) (*supervise.Child, error) {
