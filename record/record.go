@@ -60,6 +60,8 @@ type Load struct {
 	Unit     string `json:"unit"` // of levels and rates: req/s
 	Engine   string `json:"engine,omitempty"`
 	Arrivals string `json:"arrivals,omitempty"`
+	// Held is the level that a check kept to; 0 where the limit was searched for.
+	Held float64 `json:"held,omitempty"`
 	// Mix is each request's share.
 	Mix map[string]float64 `json:"mix,omitempty"`
 }

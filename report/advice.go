@@ -7,8 +7,8 @@ import (
 )
 
 // advice is one sentence on what would change the answer; "" where there is
-// nothing to say.
-func advice(r record.Repeat) string {
+// nothing to say. Where a level was held, there was no ramp.
+func advice(r record.Repeat, held bool) string {
 	if r.Bottleneck == nil {
 		return ""
 	}
@@ -23,6 +23,10 @@ func advice(r record.Repeat) string {
 	switch {
 	case r.Ending == record.AtMost && r.Done == 0:
 		return "it is past a limit without any load: find out what keeps it there, or raise that limit in stress"
+	case held && r.Ending == record.AtMost:
+		return remedy(r)
+	case held:
+		return ""
 	case r.Ending == record.AtMost:
 		return "set ramp.start lower; if that fails too, look at the target with a single request"
 	case r.Ending == record.AtLeast:

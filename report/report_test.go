@@ -240,14 +240,31 @@ func TestAdvice(t *testing.T) {
 		{"backend", half, "make what the workers wait for faster; more workers would mostly wait in a longer line"},
 		{"pool_used", half, "more of what pool_used counts, or a higher limit in stress.metrics, would carry more, up to about 2.0 times as much, where memory is the limit"},
 	} {
-		if got := advice(with(c.name, c.runner)); got != c.want {
+		if got := advice(with(c.name, c.runner), false); got != c.want {
 			t.Errorf("%s: %q\nwant %q", c.name, got, c.want)
 		}
 	}
 	for _, name := range []string{stress.QuotaBound, stress.MemoryBound, stress.NetworkBound, stress.ConntrackBound, stress.DescriptorsBound,
 		stress.LatencyBound, stress.ErrorsBound, stress.OverflowCollapse, stress.Generator, stress.ContendedCPU} {
-		if advice(with(name, nil)) == "" {
+		if advice(with(name, nil), false) == "" {
 			t.Errorf("no advice for %s", name)
+		}
+	}
+}
+
+// A check was told its level: there is no ramp to change.
+func TestAdviceOnACheck(t *testing.T) {
+	r := hold(1, 160)
+	for ending, want := range map[ramp.Ending]string{
+		ramp.AtMost:  "CPU is at 52% of its limit: more workers would carry more",
+		ramp.AtLeast: "",
+	} {
+		r.Ending = ending
+		if got := advice(r, true); got != want {
+			t.Errorf("%s: %q, want %q", ending, got, want)
+		}
+		if !strings.Contains(advice(r, false), "ramp.") {
+			t.Errorf("%s: no advice on the search", ending)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (p *page) target(r *record.Record, t *record.Target) {
 	if t.Ending == record.Found || t.Ending == record.AtLeast {
 		p.line("costs", "", "%s", costs(*told))
 	}
-	if text := advice(*told); text != "" {
+	if text := advice(*told, r.Load.Held > 0); text != "" {
 		p.line("to change it", "", "%s", text)
 	}
 }

@@ -86,6 +86,7 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 		return plan(env.stdout, s)
 	}
 	c := campaign{scenario: s, check: f.at, span: f.span, view: newView(env.stderr, isTerminal(env.stderr), f.quiet), record: newRecord(s)}
+	c.record.Load.Held = f.at
 	failed := c.run(ctx)
 	c.view.end()
 	c.record.DurationSeconds = time.Since(c.record.At).Seconds()
