@@ -255,6 +255,7 @@ func TestAdvice(t *testing.T) {
 // A check was told its level: there is no ramp to change.
 func TestAdviceOnACheck(t *testing.T) {
 	r := hold(1, 160)
+	r.Done = 1000
 	for ending, want := range map[ramp.Ending]string{
 		ramp.AtMost:  "CPU is at 52% of its limit: more workers would carry more",
 		ramp.AtLeast: "",
