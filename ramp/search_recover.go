@@ -19,6 +19,7 @@ const (
 	calmLeast, calmWait = 2.0, 14.0
 	calmRequests        = 280 // of calm, between those seconds
 	recoverMost         = 75.0
+	brokenFor           = 10.0      // of most requests failing, with nothing pressed, at a fraction of the load
 	zeroLeast, zeroMost = 5.0, 40.0 // with no load, after an instant event
 
 	mostTrips   = 5   // then the trips are a bracket
@@ -154,6 +155,9 @@ func (s *Search) recover() {
 	case s.relief == drained && elapsed >= firstFor:
 		s.relief = calming
 		s.turn(Recover, deepCut*s.back, 0, "waiting for calm")
+	case s.relief == calming && elapsed >= brokenFor && s.hopeless():
+		s.bad = math.Min(s.bad, s.level)
+		s.end(Result{Ending: AtMost, Break: s.bad, Why: "most requests go on failing long after the load was cut, with nothing near its limit"})
 	case s.relief == calming && (s.calm() || elapsed >= recoverMost):
 		s.resume()
 	}
