@@ -46,6 +46,7 @@ func (s *Search) answer(e estimate) {
 		Interval: Interval{Lo: math.Min(e.lo, e.level), Hi: math.Max(e.hi, e.level), Level: .95, Basis: "within hold"}}
 	if math.IsInf(r.Sustained.Interval.Hi, 0) || math.IsNaN(r.Sustained.Interval.Hi) {
 		r.Sustained.Interval.Hi = 2 * e.level
+		s.note("the interval's upper end is no more than a guess: the signals hardly rose with the load")
 	}
 	if rows[len(rows)-1].level >= s.ceiling && e.level > reach*s.ceiling {
 		r.Ending = AtLeast

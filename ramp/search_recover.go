@@ -157,7 +157,9 @@ func (s *Search) recover() {
 		s.turn(Recover, deepCut*s.back, 0, "waiting for calm")
 	case s.relief == calming && elapsed >= brokenFor && s.hopeless():
 		s.bad = math.Min(s.bad, s.level)
-		s.end(Result{Ending: AtMost, Break: s.bad, Why: "most requests go on failing long after the load was cut, with nothing near its limit"})
+		at := s.here()
+		s.end(Result{Ending: AtMost, Break: s.bad, Why: fmt.Sprintf(
+			"%.0f of %.0f requests failed in %.0f s, long after the load was cut and with nothing near its limit", at.failed, at.done, at.dt)})
 	case s.relief == calming && (s.calm() || elapsed >= recoverMost):
 		s.resume()
 	}

@@ -54,6 +54,8 @@ const (
 	slower, beyondCPU = 1.3, 1.15
 	// resent is the share of segments sent again that tells of the network.
 	resent = .01
+	// mostFail is a share of failures that needs no 200 answers to be believed.
+	mostFail = .50
 	// lastWindows stand for a hold where there was none.
 	lastWindows = 5
 )
@@ -174,7 +176,7 @@ func (s scene) nameByEffect() Bottleneck {
 	switch {
 	case s.near(LatencyP99):
 		effect = Bottleneck{Name: LatencyBound, Signal: LatencyP99}
-	case s.near(Errors):
+	case s.near(Errors), s.hold.FailedShare() > mostFail:
 		effect = Bottleneck{Name: ErrorsBound, Signal: Errors}
 	default:
 		effect.Signal, _ = Observation{Pressure: s.hold.Pressure}.Max()

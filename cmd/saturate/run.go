@@ -66,6 +66,17 @@ func newRunCommand(env *environment) *cobra.Command {
 	flags.Float64Var(&f.at, "at", 0, "do not search: hold this level, in req/s, and say whether it is sustained")
 	flags.DurationVar(&f.span, "for", 3*time.Minute, "how long to hold the level of --at")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done and touch nothing")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		switch changed := flags.Changed; {
+		case changed("for") && !changed("at"):
+			return hint(exitWith(exitUsage, errors.New("--for goes with --at")), "name the level to hold: --at 180 --for 3m")
+		case changed("at") && changed("precision"):
+			return hint(exitWith(exitUsage, errors.New("--at does not search, so --precision does not go with it")), "leave one of them away")
+		case changed("at") && !(f.at > 0 && !math.IsInf(f.at, 0)) || f.span <= 0:
+			return exitWith(exitUsage, fmt.Errorf("--at %v --for %v: a level and a time must be above 0", f.at, f.span))
+		}
+		return nil
+	}
 	return c
 }
 
@@ -144,9 +155,6 @@ func loadScenario(name string, f runFlags) (*scenarios.Scenario, error) {
 		if mistakes := s.Ramp.Validate(); len(mistakes) > 0 {
 			return nil, hint(exitWith(exitUsage, fmt.Errorf("--precision: %s", mistakes[0].Msg)), mistakes[0].Hint)
 		}
-	}
-	if !(f.at >= 0) || math.IsInf(f.at, 0) || f.span <= 0 {
-		return nil, exitWith(exitUsage, fmt.Errorf("--at %v --for %v: a level and a time must be above 0", f.at, f.span))
 	}
 	if f.repeat < 0 {
 		return nil, exitWith(exitUsage, fmt.Errorf("--repeat: %d is not a number of repeats", f.repeat))

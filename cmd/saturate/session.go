@@ -44,6 +44,8 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err 
 			}
 		}()
 		pid = child.PID()
+	} else if err := supervise.Confine(s.cpus); err != nil { // a target before may have been pinned
+		return run, "", err
 	}
 	if err := s.awaitReady(ctx, child); err != nil {
 		return run, "", err
