@@ -23,7 +23,7 @@ func advice(r record.Repeat, held bool) string {
 	switch {
 	case r.Ending == record.AtMost && r.Done == 0:
 		return "it is past a limit without any load: find out what keeps it there, or raise that limit in stress"
-	case held && r.Ending == record.AtMost:
+	case r.Ending == record.AtMost && (held || r.Bottleneck.Name == record.ErrorsBound):
 		return remedy(r)
 	case held:
 		return ""
