@@ -56,8 +56,13 @@ const (
 	NoneReached      = stress.NoneReached
 )
 
-// CPU is the signal that shows what a starved server leaves unused.
-const CPU = stress.CPU
+// Signals that a report treats on their own: CPU shows what a starved server
+// leaves unused, latency and errors do not rise in a line with the load.
+const (
+	CPU        = stress.CPU
+	LatencyP99 = stress.LatencyP99
+	Errors     = stress.Errors
+)
 
 // Value writes a signal's value for people, in its unit.
 func Value(name Signal, v float64) string { return stress.Value(name, v) }

@@ -77,8 +77,8 @@ func further(r record.Repeat) string {
 	case record.LatencyBound, record.ErrorsBound, record.BackendBound, record.NoneReached:
 		return ""
 	}
-	if next == nil {
-		return ""
+	if next == nil || next.Signal == record.LatencyP99 || next.Signal == record.Errors {
+		return "" // these do not rise in a line
 	}
 	if next.Headroom < .05 {
 		return fmt.Sprintf(", but %s is next and almost as full", next.Signal)
