@@ -58,6 +58,9 @@ func (s *Search) answer(e estimate) {
 	}
 	s.doubts(at, rows)
 	if e.hangover > 0 {
+		// On real machines a cost that rose for another reason looks the same, so
+		// the interval spans both capacities.
+		r.Sustained.Interval.Lo = math.Min(r.Sustained.Interval.Lo, e.hangover)
 		s.note("hangover")
 	}
 	s.end(r)
