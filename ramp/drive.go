@@ -2,7 +2,6 @@ package ramp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -189,6 +188,3 @@ func (w *watch) end() stress.Observation {
 	w.seen = append(w.seen, Window{Phase: w.step.Phase, Settling: w.step.Settling, Seen: o})
 	return o
 }
-
-// ErrInterrupted is the cause of a run that a person or a signal ended.
-var ErrInterrupted = errors.New("interrupted")

@@ -229,10 +229,11 @@ func TestDriverSurvivesItsOwnStandstill(t *testing.T) {
 func TestDriverEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, m := driver(&scripted{})
+		interrupted := errors.New("interrupted")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(3500*time.Millisecond, func() { cancel(ErrInterrupted) })
+		time.AfterFunc(3500*time.Millisecond, func() { cancel(interrupted) })
 		windows, err := d.Run(ctx, &steady{level: 50, windows: 100})
-		if !errors.Is(err, ErrInterrupted) || len(windows) != 3 {
+		if !errors.Is(err, interrupted) || len(windows) != 3 {
 			t.Errorf("%v after %d windows", err, len(windows))
 		}
 		if m.now() != 0 {

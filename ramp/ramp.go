@@ -18,12 +18,11 @@ type Phase string
 
 // The phases of a run, in order; recover can follow any of the loaded ones.
 const (
-	Preflight Phase = "preflight" // is the target up, quiet and answering as asked
-	Idle      Phase = "idle"      // no load: where each signal starts
-	Approach  Phase = "approach"  // climbing on headroom
-	Hold      Phase = "hold"      // the step whose measured part counts
-	Recover   Phase = "recover"   // the load was cut; waiting for calm
-	Done      Phase = "done"
+	Idle     Phase = "idle"     // no load: where each signal starts
+	Approach Phase = "approach" // climbing on headroom
+	Hold     Phase = "hold"     // the step whose measured part counts
+	Recover  Phase = "recover"  // the load was cut; waiting for calm
+	Done     Phase = "done"
 )
 
 // A Step is the load that the search asks for in the next window.

@@ -177,14 +177,7 @@ func TestRealCgroup(t *testing.T) {
 	}
 	name := fmt.Sprintf("saturate-test-%d", os.Getpid())
 	cmd := exec.Command("sh", "-c", "read go; exec sh -c 'x=$(head -c 8000000 /dev/zero | tr \"\\\\0\" x); i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done; read line'")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	in, out := pipes(t, cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"errors"
+	"io"
 	"maps"
 	"math"
 	"os/exec"
@@ -213,14 +214,7 @@ const burner = `for i in 1 2 3; do sh -c 'i=0; while [ $i -lt 40000 ]; do i=$((i
 // TestProcesses follows a real tree whose children come and go.
 func TestProcesses(t *testing.T) {
 	cmd := exec.Command("sh", "-c", burner)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	in, out := pipes(t, cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -283,4 +277,18 @@ func TestPidfile(t *testing.T) {
 			t.Errorf("%s is %d", name, pid)
 		}
 	}
+}
+
+// pipes are the ends of a command's standard input and output.
+func pipes(t *testing.T, cmd *exec.Cmd) (io.WriteCloser, io.ReadCloser) {
+	t.Helper()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in, out
 }
