@@ -48,10 +48,37 @@ type Fleet struct {
 	ActiveUsers float64 `yaml:"active_users"`
 	// Servers is how many servers the fleet owns; 0 where that is unknown.
 	Servers float64 `yaml:"servers"`
+	// RequestsPerSecond is what the whole fleet answered meanwhile; 0 where that
+	// is not known. With it the fleet's cost of a request is known.
+	RequestsPerSecond float64 `yaml:"requests_per_second"`
+	// Generations are the parts of a fleet of several kinds of servers. Their
+	// work adds up to PerSecond.
+	Generations []Generation `yaml:"generations"`
+	// Coverage is the share of the servers whose figures PerSecond comes from,
+	// which it was divided by; 0 where the figures were given.
+	Coverage float64 `yaml:"-"`
 	// SE is the standard error of log(I/U) with DF degrees of freedom; 0 where
 	// the figures are taken as given.
 	SE float64 `yaml:"-"`
 	DF float64 `yaml:"-"`
+}
+
+// A Generation is the servers of a fleet with the same hardware, in one region
+// where the fleet is told apart by these.
+type Generation struct {
+	// Name is the label that targets of this hardware have: generation.
+	Name string `yaml:"name"`
+	// Region is where its servers stand; "" where that makes no difference.
+	Region string `yaml:"region"`
+	// ISA is the instruction set, as Go names it: amd64, arm64. Instructions of
+	// different sets do not add up.
+	ISA string `yaml:"isa"`
+	// PerSecond is the work per second of these servers in the peak minute.
+	PerSecond float64 `yaml:"per_second"`
+	// Servers is how many the fleet owns; 0 where that is unknown.
+	Servers float64 `yaml:"servers"`
+	// RequestsPerSecond is what they answered meanwhile; 0 where unknown.
+	RequestsPerSecond float64 `yaml:"requests_per_second"`
 }
 
 // PerUser is the work per second that one active user causes: I/U.

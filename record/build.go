@@ -12,12 +12,12 @@ import (
 
 // NewRepeat records one search and hold, the restart-th of its target. Its work
 // is counted in unit, the fleet's; where that is "" or was not read, in the best
-// that was: instructions, then CPU seconds, then requests. The scope says whose
-// work it is.
-func NewRepeat(run ramp.Run, restart int, unit, scope string) Repeat {
+// that was: instructions, then CPU seconds, then requests. The scopes say whose
+// work it is, by unit.
+func NewRepeat(run ramp.Run, restart int, unit string, scopes map[string]string) Repeat {
 	r := Repeat{
 		Restart: restart, Ending: run.Ending, Why: run.Why, Break: run.Break,
-		Sustained: newSustained(run.Result), Work: newWork(run.Measured, unit, scope), Cost: newCost(run.Measured),
+		Sustained: newSustained(run.Result), Work: newWork(run.Measured, unit, scopes), Cost: newCost(run.Measured),
 		FailedShare: run.Measured.FailedShare(), Latency: newLatency(run.Measured.Latency),
 		Signals: briefAll(run.Measured.Signals), Pressure: briefAll(run.Measured.Pressure),
 		Limits: maps.Clone(run.Limits), Notes: run.Notes, HoldSeconds: run.Measured.Seconds,
@@ -58,13 +58,10 @@ func newSustained(r ramp.Result) *Sustained {
 	return s
 }
 
-func newWork(s stress.Summary, unit, scope string) *Work {
+func newWork(s stress.Summary, unit string, scopes map[string]string) *Work {
 	for _, u := range []string{unit, appweight.Instructions, appweight.CPUSeconds, appweight.Requests} {
 		if v, ok := s.Work[u]; ok && v > 0 {
-			if u == appweight.Requests {
-				scope = "" // a request is one wherever it is counted
-			}
-			return &Work{Unit: u, Scope: scope, PerSecond: v}
+			return &Work{Unit: u, Scope: scopes[u], PerSecond: v} // a request has no scope: it is one wherever it is counted
 		}
 	}
 	return nil

@@ -83,7 +83,7 @@ func requirements(t *testing.T, texts ...string) []appweight.Requirement {
 func TestGolden(t *testing.T) {
 	r := newRecord()
 	r.Targets = []Target{{Name: "web-1", Labels: map[string]string{"generation": "epyc-zen4", "build": "4f2c1e"},
-		Repeats: []Repeat{NewRepeat(run(160), 1, appweight.CPUSeconds, "cgroup")}}}
+		Repeats: []Repeat{NewRepeat(run(160), 1, appweight.CPUSeconds, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
 	r.Conclude(fleet(), requirements(t, "appweight >= 90", "bottleneck == cpu"))
 	got, err := Marshal(r)
 	if err != nil {
@@ -164,7 +164,9 @@ func FuzzUnmarshal(f *testing.F) {
 // Repeats of one server give an interval over restarts, servers one over
 // servers, and generations are never pooled.
 func TestScores(t *testing.T) {
-	repeat := func(rate float64) Repeat { return NewRepeat(run(rate), 1, appweight.CPUSeconds, "cgroup") }
+	repeat := func(rate float64) Repeat {
+		return NewRepeat(run(rate), 1, appweight.CPUSeconds, map[string]string{appweight.CPUSeconds: "cgroup"})
+	}
 	gen := func(g string) map[string]string { return map[string]string{"generation": g} }
 	for _, c := range []struct {
 		name    string
@@ -201,7 +203,7 @@ func TestScores(t *testing.T) {
 // and with it how sure that is: 97 to 103 % of 94.4 users are 124 to 132 servers.
 func TestServersAreAsUncertain(t *testing.T) {
 	r := newRecord()
-	r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, appweight.CPUSeconds, "cgroup")}}}
+	r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, appweight.CPUSeconds, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
 	r.Conclude(fleet(), requirements(t, "minimum_servers <= 127", "minimum_servers <= 123"))
 	got := r.Facts()["minimum_servers"][0]
 	if got.Value != 128 || got.Lo != 124 || got.Hi != 132 {
@@ -214,7 +216,7 @@ func TestServersAreAsUncertain(t *testing.T) {
 
 func TestEndings(t *testing.T) {
 	with := func(ending ramp.Ending, why string) Repeat {
-		r := NewRepeat(run(160), 1, "", "cgroup")
+		r := NewRepeat(run(160), 1, "", map[string]string{appweight.CPUSeconds: "cgroup"})
 		r.Ending, r.Why, r.Notes = ending, why, nil
 		switch ending {
 		case ramp.AtLeast:
@@ -283,7 +285,7 @@ func TestScoreRefuses(t *testing.T) {
 			f := fleet()
 			c.change(f)
 			r := newRecord()
-			r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, f.Unit, "cgroup")}}}
+			r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, f.Unit, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
 			r.Conclude(f, requirements(t, "appweight >= 1"))
 			if len(r.AppWeight) != 0 || !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, c.want) }) {
 				t.Errorf("%+v, warnings %q, want %q", r.AppWeight, r.Warnings, c.want)
@@ -303,11 +305,11 @@ func TestWorkUnits(t *testing.T) {
 	}{
 		{"", Work{"cpu_seconds", "cgroup", .5}}, {"requests", Work{"requests", "", 160}}, {"instructions", Work{"cpu_seconds", "cgroup", .5}},
 	} {
-		if got := newWork(s, c.unit, "cgroup"); got == nil || *got != c.want {
+		if got := newWork(s, c.unit, map[string]string{appweight.CPUSeconds: "cgroup"}); got == nil || *got != c.want {
 			t.Errorf("%q: %+v, want %+v", c.unit, got, c.want)
 		}
 	}
-	if got := newWork(stress.Summary{}, "", ""); got != nil {
+	if got := newWork(stress.Summary{}, "", nil); got != nil {
 		t.Errorf("work of nothing: %+v", got)
 	}
 }

@@ -66,7 +66,7 @@ var known = map[Gauge]bool{
 	CPULimit: true, HostCPUs: true, MemoryBytes: true, MemoryLimit: true,
 	WorkersBusy: true, WorkersTotal: true, AcceptQueue: true, AcceptQueueLimit: true,
 	OpenFiles: true, OpenFilesLimit: true, Conntrack: true, ConntrackLimit: true,
-	LinkSpeed: true, Runnable: true, Processes: true, HostMemoryAvailable: true,
+	LinkSpeed: true, Runnable: true, Processes: true, HostMemoryAvailable: true, ClockRate: true,
 }
 
 // memory is what is used, and what could be at most: the limit, or less where

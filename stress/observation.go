@@ -113,6 +113,7 @@ const (
 	GeneratorLate Void = "generator"      // the generator, not the target, was the limit
 	SourceSilent  Void = "source silent"  // no fresh kernel sample
 	ContendedHost Void = "contended host" // somebody else used the target's CPUs
+	ClockDrift    Void = "clock drift"    // the target's clock did not keep pace with ours
 )
 
 // An Event is something a healthy server never shows, however short.

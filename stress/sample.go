@@ -25,7 +25,9 @@ type Counter string
 // counts exactly up to 2^53, which is 104 days of nanoseconds on one CPU.
 const (
 	CPUSeconds        Counter = "cpu_seconds"           // CPU time the target used, user and kernel
-	Instructions      Counter = "instructions"          // CPU instructions the target retired
+	Instructions      Counter = "instructions"          // CPU instructions retired, user and kernel, in the scope that the probes name
+	UserInstructions  Counter = "user_instructions"     // of those, the ones retired in user space
+	Cycles            Counter = "cycles"                // CPU cycles spent on them
 	HostCPUSeconds    Counter = "host_cpu_seconds"      // busy time of the CPUs the target may run on, whoever used it
 	HostStealSeconds  Counter = "host_steal_seconds"    // time the hypervisor took from those CPUs
 	Periods           Counter = "cpu_periods"           // CFS bandwidth periods that ran (cpu.stat nr_periods)
@@ -70,4 +72,5 @@ const (
 	LinkSpeed           Gauge = "link_bytes_per_second"
 	Runnable            Gauge = "runnable" // /proc/stat procs_running: includes neighbours
 	Processes           Gauge = "processes"
+	ClockRate           Gauge = "clock_rate" // seconds of the sampled host's clock per second of ours; of a remote target
 )

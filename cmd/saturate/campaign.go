@@ -38,7 +38,7 @@ func (c *campaign) run(ctx context.Context) error {
 		for restart := 1; restart <= c.scenario.Repeat; restart++ {
 			c.view.begin(c.title(t, restart))
 			s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: lastKnown, cpus: cpus}
-			run, scope, err := s.measure(ctx)
+			run, scopes, err := s.measure(ctx)
 			c.warn(t.Name, s.warnings)
 			c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
 			if err != nil && run.Ending == "" {
@@ -47,7 +47,7 @@ func (c *campaign) run(ctx context.Context) error {
 			if err != nil {
 				run.Why = err.Error()
 			}
-			repeat := record.NewRepeat(run, restart, c.unit(), scope)
+			repeat := record.NewRepeat(run, restart, c.unit(), scopes)
 			hide(&repeat, c.scenario.Redact)
 			into.Repeats = append(into.Repeats, repeat)
 			if err != nil {

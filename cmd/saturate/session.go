@@ -31,12 +31,12 @@ type session struct {
 }
 
 // measure returns the run as far as it went, also with an error.
-func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err error) {
+func (s *session) measure(ctx context.Context) (run ramp.Run, scopes map[string]string, err error) {
 	pid := 0
 	var child *supervise.Child
 	if len(s.target.Command) > 0 {
 		if child, err = s.start(ctx); err != nil {
-			return run, "", err
+			return run, nil, err
 		}
 		defer func() {
 			if left := child.Stop(); left != nil {
@@ -45,34 +45,34 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scope string, err 
 		}()
 		pid = child.PID()
 	} else if err := supervise.Confine(s.cpus); err != nil { // a target before may have been pinned
-		return run, "", err
+		return run, nil, err
 	}
 	if err := s.awaitReady(ctx, child); err != nil {
-		return run, "", err
+		return run, nil, err
 	}
 	sampler, err := probe.Open(s.target.Probes, probe.Target{URL: s.target.URL, PID: pid})
 	if err != nil {
-		return run, "", err
+		return run, nil, err
 	}
 	defer sampler.Close()
 	sampler.Start()
 
 	trial, err := s.try(ctx, child != nil)
 	if err != nil {
-		return run, sampler.Scope(), err
+		return run, sampler.Scopes(), err
 	}
 	if run, slow := s.tooSlow(trial); slow {
-		return run, sampler.Scope(), nil
+		return run, sampler.Scopes(), nil
 	}
 	if err := ramp.AwaitQuiet(ctx, sampler); err != nil {
-		return run, sampler.Scope(), err
+		return run, sampler.Scopes(), err
 	}
 	if err := unread(sampler.Sources()); err != nil {
-		return run, sampler.Scope(), err
+		return run, sampler.Scopes(), err
 	}
 	s.checkSources(sampler)
 	run, err = s.drive(ctx, sampler, child, trial)
-	return run, sampler.Scope(), err
+	return run, sampler.Scopes(), err
 }
 
 // leftBehind says that a target's command was not brought to its end. It must be

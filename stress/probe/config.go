@@ -15,6 +15,14 @@ type Config struct {
 	// (a quota or a memory limit of the target's own making).
 	CPUs        float64 `yaml:"cpus"`
 	MemoryLimit Bytes   `yaml:"memory_limit"`
+	// Instructions says whose CPU instructions are counted: auto (the default:
+	// those of the scope whose CPU time is read, where this machine can count),
+	// host, processes, cgroup or off. A scope that is named must be countable.
+	// "/user" after it counts user space only: host/user.
+	Instructions string `yaml:"instructions"`
+	// Agent reads a target on another machine through the saturate agent that
+	// runs there; what it may read, its own command line says.
+	Agent *Agent `yaml:"agent"`
 	// Listen names the listener whose accept queue is read: "host:port" or
 	// "unix:/path". Empty is the target URL's own.
 	Listen string `yaml:"listen"`
@@ -28,6 +36,17 @@ type Config struct {
 	Nginx string `yaml:"nginx"`
 	// Metrics reads pages in the Prometheus text format.
 	Metrics []Page `yaml:"metrics"`
+}
+
+// An Agent is where a target's agent listens, and how the two know each other.
+type Agent struct {
+	// URL of the agent, https://host:9321; plain http on loopback only.
+	URL string `yaml:"url"`
+	// CA is the file of the certificate that signed the agent's; Cert and Key
+	// are the files with which saturate shows who it is. PEM.
+	CA   string `yaml:"ca"`
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
 }
 
 // Gunicorn tells how to learn a gunicorn's busy workers: by Little's law from

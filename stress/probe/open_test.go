@@ -42,8 +42,8 @@ func TestScope(t *testing.T) {
 			defer s.Close()
 			s.tick()
 			x := s.Take()[0]
-			if Scope(s.Scope()) != tt.want || x.Counters[stress.CPUSeconds] != tt.cpu {
-				t.Errorf("scope %s with %v CPU seconds, want %s with %v", s.Scope(), x.Counters[stress.CPUSeconds], tt.want, tt.cpu)
+			if s.scope != tt.want || x.Counters[stress.CPUSeconds] != tt.cpu {
+				t.Errorf("scope %s with %v CPU seconds, want %s with %v", s.scope, x.Counters[stress.CPUSeconds], tt.want, tt.cpu)
 			}
 			for _, g := range []stress.Gauge{stress.CPULimit, stress.HostCPUs, stress.MemoryBytes, stress.MemoryLimit, stress.HostMemoryAvailable} {
 				if x.Gauges[g] <= 0 {
@@ -111,8 +111,8 @@ func TestNothing(t *testing.T) {
 	}
 	defer s.Close()
 	s.tick()
-	if x := s.Take()[0]; s.Scope() != "none" || len(x.Counters)+len(x.Gauges) != 0 || s.Fresh() > time.Minute {
-		t.Errorf("scope %s: %v %v", s.Scope(), x.Counters, x.Gauges)
+	if x := s.Take()[0]; s.scope != ScopeNone || len(x.Counters)+len(x.Gauges) != 0 || s.Fresh() > time.Minute {
+		t.Errorf("scope %s: %v %v", s.scope, x.Counters, x.Gauges)
 	}
 	src := s.Sources()
 	if len(src) != 1 || src[0].Required || src[0].Age != -1 {
@@ -159,7 +159,7 @@ func TestReal(t *testing.T) {
 		}
 	}
 	for _, c := range []stress.Counter{stress.CPUSeconds, stress.HostCPUSeconds, stress.SegmentsOut, stress.ListenOverflows} {
-		if _, has := x.Counters[c]; !has && s.Scope() != "none" {
+		if _, has := x.Counters[c]; !has && s.scope != ScopeNone {
 			t.Errorf("no %s; %+v", c, s.Sources())
 		}
 	}

@@ -219,8 +219,11 @@ func age(now, last time.Duration) time.Duration {
 	return now - last
 }
 
-// Scope is whose CPU time and memory the samples tell.
-func (s *Sampler) Scope() string { return string(s.scope) }
+// Scopes are whose work the samples tell, by its unit: the CPU time of a
+// control group, say, and the instructions of the whole machine.
+func (s *Sampler) Scopes() map[string]string {
+	return map[string]string{"cpu_seconds": string(s.scope)}
+}
 
 // Close ends the sampling and waits for it to end. To close again does nothing.
 func (s *Sampler) Close() error {
