@@ -22,6 +22,9 @@ const (
 	Inconclusive = ramp.Inconclusive
 )
 
+// Hold is the phase of the step that counts.
+const Hold = ramp.Hold
+
 // What became of a requirement.
 const (
 	Met       = appweight.Met

@@ -15,6 +15,8 @@ import (
 type Options struct {
 	// Colour marks the answer, what was missed and the doubts for a terminal.
 	Colour bool
+	// Trend is the history that the record is the last of; nil where none is known.
+	Trend *Trend
 }
 
 // A Format writes a record.
@@ -24,4 +26,5 @@ type Format func(w io.Writer, r *record.Record, o Options) error
 var Formats = map[string]Format{
 	"text": Text,
 	"json": JSON,
+	"html": HTML,
 }

@@ -1,0 +1,221 @@
+package report
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"saturate/record"
+)
+
+//go:embed html.tmpl html.css
+var htmlFiles embed.FS
+
+// HTML writes one file that needs nothing else: no script, no font, no network.
+// The verdict comes first, then how it was found, then what is doubtful. It
+// follows the reader's light or dark, and prints.
+func HTML(w io.Writer, r *record.Record, o Options) error {
+	css, err := htmlFiles.ReadFile("html.css")
+	if err != nil {
+		return err
+	}
+	t, err := template.New("html.tmpl").Funcs(template.FuncMap{
+		"figure": figure, "whole": whole, "share": record.Share, "seconds": record.Seconds, "span": span, "work": work,
+		"value": record.Value, "sure": sure, "pairs": pairs,
+	}).ParseFS(htmlFiles, "html.tmpl")
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, newSheet(r, o, template.CSS(css)))
+}
+
+// A sheet is what the page shows, in its order.
+type sheet struct {
+	*record.Record
+	Style    template.CSS
+	About    string
+	Headline headline
+	Scores   []scoreView
+	Sides    template.HTML
+	Nights   *nightsView
+	Targets  []targetView
+	Fleet    []fact
+	Machine  []fact
+}
+
+// A headline is the verdict: the one figure that the page is about.
+type headline struct {
+	Ending record.Ending
+	Bound  string // "at least", "less than"; "" before a figure that was found
+	Figure string
+	Unit   string
+	Detail []string
+}
+
+// A fact is a line of a table.
+type fact struct{ Name, Value string }
+
+type scoreView struct {
+	record.Score
+	Name       string
+	Arithmetic string
+}
+
+type targetView struct {
+	*record.Target
+	Labels   string
+	Told     *record.Repeat
+	Facts    []fact
+	Pressure template.HTML
+	Time     template.HTML
+	Cost     template.HTML
+}
+
+func newSheet(r *record.Record, o Options, css template.CSS) sheet {
+	s := sheet{Record: r, Style: css, About: about(r), Headline: newHeadline(r), Sides: sides(r.AppWeight)}
+	for _, score := range r.AppWeight {
+		s.Scores = append(s.Scores, newScoreView(r, score))
+	}
+	for i := range r.Targets {
+		s.Targets = append(s.Targets, newTargetView(r, &r.Targets[i]))
+	}
+	s.Nights = newNightsView(o.Trend)
+	s.Fleet = fleetFacts(r)
+	s.Machine = machineFacts(r)
+	return s
+}
+
+// newHeadline is the score where there is one, else what the first target
+// sustains. Only a limit that was found is a bare number.
+func newHeadline(r *record.Record) headline {
+	h := headline{Ending: r.Ending}
+	var told *record.Repeat
+	if len(r.Targets) > 0 {
+		told = telling(&r.Targets[0])
+	}
+	switch {
+	case len(r.AppWeight) > 0:
+		s := r.AppWeight[0]
+		h.Figure, h.Unit = figure(s.UsersPerServer), "users per server"
+		if s.Generation != "" {
+			h.Unit += " of " + s.Generation
+		}
+		if s.Ending == record.AtLeast {
+			h.Bound = "at least"
+		}
+		if s.Interval != nil {
+			h.Detail = append(h.Detail, sure(s.Interval))
+		}
+	case len(r.Targets) > 0:
+		h.Bound, h.Figure, h.Unit = sustains(&r.Targets[0], told, r.Load.Unit)
+	}
+	if told != nil && told.Bottleneck != nil && r.Ending != record.Inconclusive {
+		h.Detail = append(h.Detail, bottleneck(*told.Bottleneck))
+	}
+	if told != nil && r.Ending != record.Found && told.Why != "" {
+		h.Detail = append(h.Detail, told.Why)
+	}
+	return h
+}
+
+// sustains is a target's answer in three words.
+func sustains(t *record.Target, told *record.Repeat, unit string) (bound, rate, of string) {
+	s := t.Sustained()
+	switch {
+	case t.Ending == record.Found && s != nil:
+		return "", figure(s.Rate), unit
+	case t.Ending == record.AtLeast && s != nil:
+		return "at least", figure(s.Rate), unit
+	case t.Ending == record.AtMost && told != nil && told.Break > 0:
+		return "less than", figure(told.Break), unit
+	}
+	return "", "no answer", ""
+}
+
+func newScoreView(r *record.Record, s record.Score) scoreView {
+	v := scoreView{Score: s, Name: strings.TrimSpace(s.Generation + " " + s.Build)}
+	if f := r.Fleet; f != nil {
+		v.Arithmetic = fmt.Sprintf("%s/s of one server / (%s/s of the fleet / %s active users)",
+			work(s.Work.PerSecond, s.Work.Unit), work(f.PerSecond, f.Unit), figure(f.ActiveUsers))
+	}
+	return v
+}
+
+func newTargetView(r *record.Record, t *record.Target) targetView {
+	v := targetView{Target: t, Labels: pairs(t.Labels), Told: telling(t)}
+	bound, rate, unit := sustains(t, v.Told, r.Load.Unit)
+	v.Facts = append(v.Facts, fact{"sustains", strings.Join(strings.Fields(bound+" "+rate+" "+unit), " ")})
+	if v.Told == nil {
+		return v
+	}
+	add := func(name, value string) {
+		if value != "" {
+			v.Facts = append(v.Facts, fact{name, value})
+		}
+	}
+	if s := t.Sustained(); s != nil && s.Interval != nil && t.Ending == record.Found {
+		add("at the limit itself", fmt.Sprintf("%s %s (%s)", figure(s.AtLimit), unit, sure(s.Interval)))
+	}
+	if v.Told.Bottleneck != nil {
+		add(label(t.Ending), bottleneck(*v.Told.Bottleneck))
+		add("also seen", strings.Join(v.Told.Bottleneck.Evidence, "; "))
+	}
+	if n := v.Told.RunnerUp; n != nil && n.Headroom > 0 && t.Ending == record.Found {
+		add("next limit", fmt.Sprintf("%s, with %s of it still free", n.Signal, record.Share(n.Headroom)))
+	}
+	add("costs", costs(*v.Told))
+	add("to change it", advice(*v.Told, r.Load.Held > 0))
+	v.Pressure, v.Time, v.Cost = pressures(v.Told, r.Load.Unit), overTime(v.Told, r.Load.Unit), costCurve(v.Told, r.Load.Unit)
+	return v
+}
+
+func fleetFacts(r *record.Record) []fact {
+	f := r.Fleet
+	if f == nil {
+		return nil
+	}
+	all := []fact{{"work per second", work(f.PerSecond, f.Unit)}, {"active users", whole(f.ActiveUsers)}}
+	add := func(name, value string, is bool) {
+		if is {
+			all = append(all, fact{name, value})
+		}
+	}
+	add("scope", f.Scope, f.Scope != "")
+	add("window", f.Window, f.Window != "")
+	add("servers", whole(f.Servers), f.Servers > 0)
+	add("coverage", record.Share(f.Coverage), f.Coverage > 0)
+	for _, g := range slices.Sorted(maps.Keys(f.Generations)) {
+		add("work per second of "+g, work(f.Generations[g], f.Unit), true)
+	}
+	return all
+}
+
+// machineFacts are what a reader needs to run it again.
+func machineFacts(r *record.Record) []fact {
+	var all []fact
+	add := func(name, value string) {
+		if value != "" {
+			all = append(all, fact{name, value})
+		}
+	}
+	add("record", r.ID)
+	add("labels", pairs(r.Labels))
+	add("load", strings.Join(slices.DeleteFunc([]string{r.Load.Kind, r.Load.Engine, r.Load.Arrivals}, func(s string) bool { return s == "" }), ", "))
+	add("mix", mix(r.Load.Mix))
+	add("measured from", strings.TrimSpace(fmt.Sprintf("%s, %d CPUs, %s, Linux %s", r.Env.CPU, r.Env.Cores, r.Env.ISA, r.Env.Kernel)))
+	add("versions", pairs(r.Versions))
+	add("scenario's SHA-256", r.ScenarioHash)
+	return all
+}
+
+func mix(shares map[string]float64) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(shares)) {
+		all = append(all, name+" "+record.Share(shares[name]))
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,187 @@
+package report
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"saturate/record"
+)
+
+// htmlOf writes a record as HTML.
+func htmlOf(t *testing.T, r *record.Record, o Options) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := HTML(&b, r, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// steps are those of a ramp that found its limit.
+func steps() []record.Step {
+	var all []record.Step
+	for i, rate := range []float64{0, 20, 88, 125, 144, 157} {
+		s := record.Step{Phase: "approach", Level: rate, Rate: rate, Seconds: 3, Verdict: "sustained", Done: uint64(3 * rate),
+			Pressure: map[record.Signal]float64{"workers": rate / 160, "cpu": .02 + rate/320}, LatencyP99: .1 + .01*float64(i)}
+		if rate > 0 {
+			s.Cost = &record.Cost{Unit: record.CPUSeconds, PerRequest: .003 + .01/rate}
+		}
+		all = append(all, s)
+	}
+	all[len(all)-1].Phase, all[len(all)-1].Seconds = record.Hold, 72
+	return all
+}
+
+func trend() *Trend {
+	at := time.Date(2026, 10, 20, 3, 0, 0, 0, time.UTC)
+	t := &Trend{Name: "users per server", Verdict: "fell by 2%", SmallestDrop: .012, Goals: []string{"20% since 2016-01-01: at 17.9%"}}
+	for i := range 30 {
+		v := 1474 + 8*math.Sin(float64(i))
+		if i > 25 {
+			v *= .98
+		}
+		t.Nights = append(t.Nights, Night{At: at.AddDate(0, 0, i), Value: v, Lo: v * .99, Hi: v * 1.01, ID: "01K"})
+	}
+	t.Changes = []Change{{Before: at.AddDate(0, 0, 25), After: at.AddDate(0, 0, 26), Ratio: .98, P: 3e-6, Page: true}}
+	t.Marks = []Mark{{at.AddDate(0, 0, 25).Add(12 * time.Hour), "rollout 4f2c1e"}}
+	return t
+}
+
+var svgElement = regexp.MustCompile(`(?s)<svg.*?</svg>`)
+
+// Every chart is well-formed, has no coordinate that is not a number, and no
+// page asks for anything from elsewhere.
+func TestHTMLStandsAlone(t *testing.T) {
+	for name, r := range records(t) {
+		for i := range r.Targets {
+			for j := range r.Targets[i].Repeats {
+				r.Targets[i].Repeats[j].Steps = steps()
+			}
+		}
+		for _, o := range []Options{{}, {Trend: trend()}} {
+			page := htmlOf(t, r, o)
+			for _, bad := range []string{"http:", "https:", "<script", "<link", "@import", "url(", "NaN", "Inf", "ZgotmplZ", "<no value>"} {
+				if strings.Contains(page, bad) {
+					t.Errorf("%s: the page has %q in it", name, bad)
+				}
+			}
+			charts := svgElement.FindAllString(page, -1)
+			if len(charts) == 0 {
+				t.Errorf("%s: no chart", name)
+			}
+			for _, svg := range charts {
+				d := xml.NewDecoder(strings.NewReader(svg))
+				for {
+					if _, err := d.Token(); errors.Is(err, io.EOF) {
+						break
+					} else if err != nil {
+						t.Fatalf("%s: %v in %s", name, err, svg)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The verdict is what a reader meets first, and only a limit that was found is
+// a bare number.
+func TestHTMLVerdict(t *testing.T) {
+	tags := regexp.MustCompile(`<[^>]*>`)
+	for name, want := range map[string]string{
+		"found":                  "94.4 users per server of epyc-zen4",
+		"found_no_fleet":         "160 req/s",
+		"found_instructions":     "1,474 users per server",
+		"at_least":               "at least 94.4 users per server",
+		"at_most":                "less than 20.0 req/s",
+		"inconclusive_generator": "no answer",
+	} {
+		page := htmlOf(t, records(t)[name], Options{})
+		start := strings.Index(page, "<h1>")
+		end := strings.Index(page, "</h1>")
+		if start < 0 || end < start {
+			t.Fatalf("%s has no heading", name)
+		}
+		got := strings.Join(strings.Fields(tags.ReplaceAllString(page[start:end], "")), " ")
+		if got != want {
+			t.Errorf("%s: the verdict is %q, want %q", name, got, want)
+		}
+		if before := page[strings.Index(page, "<main>"):start]; strings.Contains(before, "<h2>") {
+			t.Errorf("%s: something comes before the verdict", name)
+		}
+	}
+}
+
+// A name from a scenario or a server cannot become part of the page.
+func TestHTMLEscapes(t *testing.T) {
+	const evil = `</title><script>alert("x")</script>`
+	r := records(t)["found"]
+	r.Scenario, r.Targets[0].Name, r.Warnings = evil, evil, []string{evil}
+	r.Targets[0].Repeats[0].Bottleneck.Sentence = evil
+	r.Targets[0].Repeats[0].Steps = steps()
+	r.Targets[0].Repeats[0].Steps[2].Pressure[record.Signal(evil)] = .5
+	r.AppWeight = append(r.AppWeight, r.AppWeight[0])
+	r.AppWeight[0].Generation = evil
+	tr := trend()
+	tr.Name, tr.Marks[0].Text, tr.Nights[3].ID = evil, evil, evil
+	page := htmlOf(t, r, Options{Trend: tr})
+	if strings.Contains(page, "<script") || strings.Count(page, "</title>") < 2 {
+		t.Error("a name became part of the page")
+	}
+	if !strings.Contains(page, "&lt;script&gt;") {
+		t.Error("the name is not shown")
+	}
+}
+
+func TestHTMLShowsTheNights(t *testing.T) {
+	page := htmlOf(t, records(t)["found"], Options{Trend: trend()})
+	for _, want := range []string{"fell by 2%", `class="page"`, "14 Nov 15:00: rollout 4f2c1e", "The smallest drop that these nights could have shown is 1.2%", "at 17.9%"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the nights do not show %q", want)
+		}
+	}
+	if strings.Contains(htmlOf(t, records(t)["found"], Options{Trend: &Trend{}}), `id="nights"`) {
+		t.Error("nights without a night")
+	}
+}
+
+// Axes hold their values, and their ticks are round, inside and few.
+func TestAxes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.Float64Range(1e-6, 1e12).Draw(t, "most")
+		a := upTo(most, 100, 0)
+		ticks := a.ticks()
+		if a.hi < most*(1-1e-9) || a.hi > most*2.5 {
+			t.Fatalf("%v up to %v", most, a.hi)
+		}
+		if len(ticks) < 3 || len(ticks) > 7 || ticks[0] != 0 || ticks[len(ticks)-1] > a.hi*(1+1e-9) {
+			t.Fatalf("%v: ticks %v", most, ticks)
+		}
+		if at := a.at(most); at < -1e-6 || at > 100 {
+			t.Fatalf("%v is at %v", most, at)
+		}
+	})
+}
+
+// Labels keep their order and their distance while there is room.
+func TestSpread(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		places := rapid.SliceOfN(rapid.Float64Range(20, 240), 1, 12).Draw(t, "places")
+		slices.Sort(places)
+		out := spread(places, 20, 240)
+		for i := range out {
+			if out[i] > 240 || i > 0 && out[i]-out[i-1] < letterHeight-1e-9 {
+				t.Fatalf("%v became %v", places, out)
+			}
+		}
+	})
+}
