@@ -24,6 +24,8 @@ type Seen struct {
 	Phase   Phase
 	Level   float64
 	Summary stress.Summary
+	// Windows are those that the summary is of.
+	Windows []stress.Observation
 	Outcome stress.Outcome
 	Why     []string
 }
@@ -31,9 +33,11 @@ type Seen struct {
 // Conclude joins what a search found with what was seen on the way. It is
 // called for an interrupted search too; its result is then inconclusive.
 func Conclude(r Result, windows []Window, limits map[stress.Signal]float64) Run {
-	all := make([]stress.Observation, len(windows))
-	for i, w := range windows {
-		all[i] = w.Seen
+	var all []stress.Observation // the search's: a reference is after its end
+	for _, w := range windows {
+		if w.Phase != Reference {
+			all = append(all, w.Seen)
+		}
 	}
 	run := Run{Result: r, Windows: windows, Limits: limits, Steps: steps(windows, limits)}
 	run.From, run.To = max(0, min(r.From, len(all))), max(0, min(r.To, len(all)))
@@ -60,7 +64,7 @@ func steps(windows []Window, limits map[stress.Signal]float64) []Seen {
 		if len(measured) == 0 {
 			measured = whole
 		}
-		s := Seen{Phase: windows[from].Phase, Level: windows[from].Seen.Asked, Summary: stress.Summarise(measured)}
+		s := Seen{Phase: windows[from].Phase, Level: windows[from].Seen.Asked, Summary: stress.Summarise(measured), Windows: measured}
 		s.Outcome, s.Why = stress.Judge(measured, limits)
 		out = append(out, s)
 		from = to

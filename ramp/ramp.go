@@ -16,13 +16,17 @@ import (
 // A Phase says what a step is for.
 type Phase string
 
-// The phases of a run, in order; recover can follow any of the loaded ones.
+// The phases of a run, in order; recover can follow any of the loaded ones but
+// the reference.
 const (
 	Idle     Phase = "idle"     // no load: where each signal starts
 	Approach Phase = "approach" // climbing on headroom
 	Hold     Phase = "hold"     // the step whose measured part counts
 	Recover  Phase = "recover"  // the load was cut; waiting for calm
-	Done     Phase = "done"
+	// Reference is after the answer: the level at which the target spends what a
+	// server of the fleet does.
+	Reference Phase = "reference"
+	Done      Phase = "done"
 )
 
 // A Step is the load that the search asks for in the next window.
