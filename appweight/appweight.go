@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // The units of work.
@@ -32,6 +33,9 @@ type Work struct {
 	// of different scope do not compare.
 	Scope     string
 	PerSecond float64
+	// ISA is the instruction set of the server, as Go names it: amd64, arm64; ""
+	// where it is not known. It matters where instructions are counted.
+	ISA string
 }
 
 // Fleet is what production spends in its peak minute (I), and for how many
@@ -42,7 +46,11 @@ type Fleet struct {
 	// Scope is what the figure counts, in the words of the target's own;
 	// empty is taken to be the same.
 	Scope string `yaml:"scope"`
-	// PerSecond is the work per second of the whole fleet.
+	// ISA is the instruction set of all its servers; "" where it is not known, or
+	// where the generations say theirs.
+	ISA string `yaml:"isa"`
+	// PerSecond is the work per second of the whole fleet; it may be left to the
+	// generations, and must be where these count instructions of several sets.
 	PerSecond float64 `yaml:"per_second"`
 	// ActiveUsers is how many users were active in the peak minute.
 	ActiveUsers float64 `yaml:"active_users"`
@@ -54,6 +62,9 @@ type Fleet struct {
 	// Generations are the parts of a fleet of several kinds of servers. Their
 	// work adds up to PerSecond.
 	Generations []Generation `yaml:"generations"`
+	// Window is the span that the figures are of, for people; "" where they were
+	// given.
+	Window string `yaml:"-"`
 	// Coverage is the share of the servers whose figures PerSecond comes from,
 	// which it was divided by; 0 where the figures were given.
 	Coverage float64 `yaml:"-"`
@@ -81,8 +92,57 @@ type Generation struct {
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 }
 
+// Total is the work per second of the whole fleet (I): as it was given, else the
+// sum over the generations. It is 0 where these count instructions of several
+// sets, which have no sum.
+func (f Fleet) Total() float64 {
+	if f.PerSecond != 0 || f.Unit == Instructions && len(f.ISAs()) > 1 {
+		return f.PerSecond
+	}
+	var sum float64
+	for _, g := range f.Generations {
+		sum += g.PerSecond
+	}
+	return sum
+}
+
 // PerUser is the work per second that one active user causes: I/U.
-func (f Fleet) PerUser() float64 { return f.PerSecond / f.ActiveUsers }
+func (f Fleet) PerUser() float64 { return f.Total() / f.ActiveUsers }
+
+// PerServer is the work per second that one server of a generation spends in the
+// peak: I/servers, where both are known. Of a fleet that is not told apart by
+// generations it is that of any server.
+func (f Fleet) PerServer(generation string) (work float64, ok bool) {
+	spent, servers := f.Total(), f.Servers
+	if len(f.Generations) > 0 {
+		spent, servers = 0, 0
+		for _, g := range f.Generations {
+			if g.Name != generation {
+				continue
+			}
+			if !positive(g.Servers) {
+				return 0, false
+			}
+			spent, servers = spent+g.PerSecond, servers+g.Servers
+		}
+	}
+	return spent / servers, positive(spent) && positive(servers)
+}
+
+// ISAs are the instruction sets that the fleet is known to have, sorted.
+func (f Fleet) ISAs() []string {
+	var all []string
+	if f.ISA != "" {
+		all = append(all, f.ISA)
+	}
+	for _, g := range f.Generations {
+		if g.ISA != "" {
+			all = append(all, g.ISA)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // Score is AppWeight and what follows from it.
 type Score struct {
@@ -92,7 +152,8 @@ type Score struct {
 	// WorkPerUser is I/U, in Unit per second.
 	WorkPerUser float64
 	Unit, Scope string
-	// MinimumServers carry the fleet's peak: the next whole number.
+	// MinimumServers of this kind carry the whole fleet's peak: the next whole
+	// number.
 	MinimumServers float64
 	// Headroom is the share of the owned servers that the peak does not need;
 	// nil where their number is not known. It is negative where they are too few.
@@ -105,52 +166,32 @@ type Score struct {
 // numbers.
 var ErrUndefined = errors.New("the score is undefined")
 
-// A MixError says that two figures do not compare.
-type MixError struct {
-	What          string // "unit" or "scope"
-	Server, Fleet string
-}
-
-func (e *MixError) Error() string {
-	return fmt.Sprintf("the server's work has %s %q and the fleet's has %q: they do not compare", e.What, e.Server, e.Fleet)
-}
-
-// Hint is the remedy.
-func (e *MixError) Hint() string {
-	if e.What == "unit" {
-		return fmt.Sprintf("give the fleet's figure in %s, or have the server's read in %s", e.Server, e.Fleet)
-	}
-	return "count the same on both sides: the same processes or the whole system"
-}
-
 // Compute returns the score of a server that sustains n, in a fleet that
 // spends f. The interval is n's, in n's unit per second; the score's follows
 // from it and from the fleet's own standard error. It fails with a *MixError
-// where units or scopes differ, and with ErrUndefined where a figure is zero,
-// negative or no number.
+// where units, scopes or instruction sets differ, with a *CoverageError where
+// too few of the fleet's servers reported, and with ErrUndefined where a figure
+// is zero, negative or no number.
 func Compute(n Work, f Fleet, interval Interval) (Score, error) {
-	if n.Unit != f.Unit {
-		return Score{}, &MixError{"unit", n.Unit, f.Unit}
+	if err := f.counts(n, f.ISAs()); err != nil {
+		return Score{}, err
 	}
-	if f.Scope != "" && f.Scope != n.Scope {
-		return Score{}, &MixError{"scope", n.Scope, f.Scope}
+	if err := f.covered(); err != nil {
+		return Score{}, err
 	}
-	for _, figure := range []struct {
-		name  string
-		value float64
-	}{{"the server's work", n.PerSecond}, {"the fleet's work", f.PerSecond}, {"the number of active users", f.ActiveUsers}} {
-		if !positive(figure.value) {
-			return Score{}, fmt.Errorf("%w: %s is %g", ErrUndefined, figure.name, figure.value)
-		}
+	if err := defined(figure{"the server's work", n.PerSecond}, figure{"the fleet's work", f.Total()},
+		figure{"the number of active users", f.ActiveUsers}); err != nil {
+		return Score{}, err
 	}
 	score := Score{UsersPerServer: n.PerSecond / f.PerUser(), WorkPerUser: f.PerUser(), Unit: n.Unit, Scope: n.Scope}
 	if !positive(score.UsersPerServer) {
 		return Score{}, fmt.Errorf("%w: %g per second by %g per user", ErrUndefined, n.PerSecond, f.PerUser())
 	}
 	score.Interval = interval.per(n.PerSecond, score.UsersPerServer, f)
+	score.Warnings = f.assumed(n)
 
 	needed := f.ActiveUsers / score.UsersPerServer
-	score.MinimumServers = math.Ceil(needed * (1 - 1e-12)) // a rounding error is no server
+	score.MinimumServers = ceil(needed)
 	if f.Servers > 0 {
 		left := 1 - needed/f.Servers
 		score.Headroom = &left
@@ -159,15 +200,46 @@ func Compute(n Work, f Fleet, interval Interval) (Score, error) {
 				"the peak needs %.0f servers of this kind and the fleet has %.0f: check the fleet's figures", score.MinimumServers, f.Servers))
 		}
 	}
+	return score, nil
+}
+
+// assumed is what a score takes for granted of figures that do not say it.
+func (f Fleet) assumed(n Work) []string {
+	var all []string
+	if f.Coverage > 0 && f.Coverage < 1 {
+		all = append(all, fmt.Sprintf(
+			"%.4g%% of the fleet's servers reported: its work is scaled to all of them, times %.4g, as if the others were like these", 100*f.Coverage, 1/f.Coverage))
+	}
 	if f.Scope == "" && n.Unit != Requests {
-		score.Warnings = append(score.Warnings, fmt.Sprintf(
+		all = append(all, fmt.Sprintf(
 			"the fleet's figure does not say its scope: it is taken to count what the target's does (%s)", n.Scope))
 	}
-	if n.Unit == Requests {
-		score.Warnings = append(score.Warnings,
-			"counted in requests, the score assumes that a request of this mix costs what one of the fleet's does")
+	if n.Unit == Instructions && n.ISA != "" && len(f.ISAs()) == 0 {
+		all = append(all, fmt.Sprintf(
+			"the fleet's figure does not say its instruction set: it is taken to be the target's (%s)", n.ISA))
 	}
-	return score, nil
+	if n.Unit == Requests {
+		all = append(all, "counted in requests, the score assumes that a request of this mix costs what one of the fleet's does")
+	}
+	return all
+}
+
+// ceil is the next whole number; a rounding error is no server.
+func ceil(servers float64) float64 { return math.Ceil(servers * (1 - 1e-12)) }
+
+type figure struct {
+	name  string
+	value float64
+}
+
+// defined says which figure is not a positive number.
+func defined(figures ...figure) error {
+	for _, f := range figures {
+		if !positive(f.value) {
+			return fmt.Errorf("%w: %s is %g", ErrUndefined, f.name, f.value)
+		}
+	}
+	return nil
 }
 
 func positive(v float64) bool { return v > 0 && !math.IsInf(v, 0) }

@@ -36,7 +36,7 @@ func TestComputeTalk(t *testing.T) {
 }
 
 func TestComputeRefuses(t *testing.T) {
-	n := Work{CPUSeconds, "cgroup", 1.8}
+	n := Work{Unit: CPUSeconds, Scope: "cgroup", PerSecond: 1.8}
 	f := Fleet{Unit: CPUSeconds, Scope: "cgroup", PerSecond: 61, ActiveUsers: 12000}
 	for _, c := range []struct {
 		name   string
@@ -46,6 +46,7 @@ func TestComputeRefuses(t *testing.T) {
 	}{
 		{"units", func(n *Work, _ *Fleet) { n.Unit = Instructions }, `unit "instructions" and the fleet's has "cpu_seconds"`, "give the fleet's figure in instructions"},
 		{"scopes", func(_ *Work, f *Fleet) { f.Scope = "host" }, `scope "cgroup" and the fleet's has "host"`, "count the same on both sides"},
+		{"instruction sets", func(n *Work, f *Fleet) { n.Unit, f.Unit, n.ISA, f.ISA = Instructions, Instructions, "arm64", "amd64" }, `instruction set "arm64" and the fleet's has "amd64"`, "no sum and no ratio"},
 		{"no work", func(n *Work, _ *Fleet) { n.PerSecond = 0 }, "undefined: the server's work is 0", ""},
 		{"no number", func(n *Work, _ *Fleet) { n.PerSecond = math.NaN() }, "undefined: the server's work is NaN", ""},
 		{"negative fleet", func(_ *Work, f *Fleet) { f.PerSecond = -1 }, "undefined: the fleet's work is -1", ""},
@@ -80,9 +81,11 @@ func TestComputeWarns(t *testing.T) {
 		f    Fleet
 		want string
 	}{
-		{"scope not said", Work{CPUSeconds, "cgroup", 1.8}, Fleet{Unit: CPUSeconds, PerSecond: 61, ActiveUsers: 12000}, "does not say its scope"},
-		{"requests", Work{Requests, "", 300}, Fleet{Unit: Requests, PerSecond: 6100, ActiveUsers: 12000}, "counted in requests"},
-		{"too few servers", Work{CPUSeconds, "host", 1.8}, Fleet{Unit: CPUSeconds, Scope: "host", PerSecond: 61, ActiveUsers: 12000, Servers: 20}, "needs 34 servers of this kind and the fleet has 20"},
+		{"scope not said", Work{Unit: CPUSeconds, Scope: "cgroup", PerSecond: 1.8}, Fleet{Unit: CPUSeconds, PerSecond: 61, ActiveUsers: 12000}, "does not say its scope"},
+		{"requests", Work{Unit: Requests, PerSecond: 300}, Fleet{Unit: Requests, PerSecond: 6100, ActiveUsers: 12000}, "counted in requests"},
+		{"coverage", Work{Unit: CPUSeconds, Scope: "host", PerSecond: 1.8}, Fleet{Unit: CPUSeconds, Scope: "host", PerSecond: 61, ActiveUsers: 12000, Coverage: .975}, "97.5% of the fleet's servers reported: its work is scaled to all of them, times 1.026"},
+		{"instruction set not said", Work{Unit: Instructions, Scope: "host", PerSecond: 1.8, ISA: "arm64"}, Fleet{Unit: Instructions, Scope: "host", PerSecond: 61, ActiveUsers: 12000}, "taken to be the target's (arm64)"},
+		{"too few servers", Work{Unit: CPUSeconds, Scope: "host", PerSecond: 1.8}, Fleet{Unit: CPUSeconds, Scope: "host", PerSecond: 61, ActiveUsers: 12000, Servers: 20}, "needs 34 servers of this kind and the fleet has 20"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := Compute(c.n, c.f, Interval{})
@@ -103,11 +106,11 @@ func TestComputeProperties(t *testing.T) {
 		a := value.Draw(t, "N")
 		b := a * rapid.Float64Range(1, 10).Draw(t, "more")
 		iv := Interval{Lo: a * rapid.Float64Range(.5, 1).Draw(t, "lo"), Hi: a * rapid.Float64Range(1, 2).Draw(t, "hi"), Level: .95, DF: rapid.Float64Range(0, 10).Draw(t, "dfN")}
-		less, err := Compute(Work{CPUSeconds, "host", a}, f, iv)
+		less, err := Compute(Work{Unit: CPUSeconds, Scope: "host", PerSecond: a}, f, iv)
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := Compute(Work{CPUSeconds, "host", b}, f, Interval{})
+		more, err := Compute(Work{Unit: CPUSeconds, Scope: "host", PerSecond: b}, f, Interval{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +123,7 @@ func TestComputeProperties(t *testing.T) {
 		}
 		alone := f
 		alone.SE = 0
-		narrow, _ := Compute(Work{CPUSeconds, "host", a}, alone, iv)
+		narrow, _ := Compute(Work{Unit: CPUSeconds, Scope: "host", PerSecond: a}, alone, iv)
 		if w, n := less.Interval.Hi/less.Interval.Lo, narrow.Interval.Hi/narrow.Interval.Lo; iv.DF == 0 && f.DF == 0 && w < n*(1-1e-9) {
 			t.Fatalf("the fleet's uncertainty narrows %v to %v", n, w)
 		}
@@ -132,7 +135,7 @@ func TestComputeProperties(t *testing.T) {
 func TestWelchSatterthwaite(t *testing.T) {
 	half := quantile(.95, 4) * .02
 	iv := Interval{Lo: 100 * math.Exp(-half), Hi: 100 * math.Exp(half), Level: .95, DF: 4}
-	s, err := Compute(Work{CPUSeconds, "host", 100}, Fleet{Unit: CPUSeconds, Scope: "host", PerSecond: 1, ActiveUsers: 1, SE: .01, DF: 9}, iv)
+	s, err := Compute(Work{Unit: CPUSeconds, Scope: "host", PerSecond: 100}, Fleet{Unit: CPUSeconds, Scope: "host", PerSecond: 1, ActiveUsers: 1, SE: .01, DF: 9}, iv)
 	if err != nil {
 		t.Fatal(err)
 	}
