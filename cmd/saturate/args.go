@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +14,7 @@ func none(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return hint(fmt.Errorf("%s: takes no arguments, not %q", c.Name(), args[0]), "saturate "+c.Use)
+	return hint(fmt.Errorf("%s: takes no arguments, not %q", c.Name(), args[0]), usageLine(c))
 }
 
 // atLeastOne asks for one or more arguments.
@@ -22,7 +23,7 @@ func atLeastOne(what string) cobra.PositionalArgs {
 		if len(args) > 0 {
 			return nil
 		}
-		return hint(fmt.Errorf("%s: no %s is named", c.Name(), what), "saturate "+c.Use)
+		return hint(fmt.Errorf("%s: no %s is named", c.Name(), what), usageLine(c))
 	}
 }
 
@@ -30,7 +31,7 @@ func atLeastOne(what string) cobra.PositionalArgs {
 func exactlyOne(what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return hint(fmt.Errorf("%s: takes one %s, not %d", c.Name(), what, len(args)), "saturate "+c.Use)
+			return hint(fmt.Errorf("%s: takes one %s, not %d", c.Name(), what, len(args)), usageLine(c))
 		}
 		return atLeastOne(what)(c, args)
 	}
@@ -40,3 +41,6 @@ func exactlyOne(what string) cobra.PositionalArgs {
 func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return scenarios.Shipped(), cobra.ShellCompDirectiveDefault
 }
+
+// usageLine is how a command is called.
+func usageLine(c *cobra.Command) string { return strings.TrimSuffix(c.UseLine(), " [flags]") }

@@ -93,6 +93,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newRunCommand(env),
 		newDemoCommand(env),
 		newValidateCommand(env),
+		newHistoryCommand(env),
 		newSchemaCommand(env),
 		newVersionCommand(env),
 	)
@@ -142,10 +143,10 @@ func help(c *cobra.Command, _ []string) {
 	if !c.HasParent() {
 		return
 	}
-	fmt.Fprintf(w, "\nUsage:\n\n    %s\n", strings.TrimSuffix(c.UseLine(), " [flags]"))
+	fmt.Fprintf(w, "\nUsage:\n\n    %s\n", usageLine(c))
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
-			fmt.Fprintf(w, "    %s\n", strings.TrimSuffix(sub.UseLine(), " [flags]"))
+			fmt.Fprintf(w, "    %s\n", usageLine(sub))
 		}
 	}
 	if c.LocalFlags().Lookup("help") != nil {
