@@ -1,0 +1,222 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"saturate/appweight"
+)
+
+const (
+	// leastScrapes is how many scrapes a rate needs: two suffice for a number,
+	// four for one that a single late scrape does not spoil.
+	leastScrapes = 4
+	// thirds is in how many parts of the window figures are counted, so that a
+	// part without any shows.
+	thirds = 3
+)
+
+// A source is one series of figures: one job's, of one server, in one scope.
+type source struct{ instance, job, scope string }
+
+// A tally is what one series says of the window.
+type tally struct {
+	label
+	work float64 // done within the window, or the sum over its minutes
+	seen float64 // figures that it comes from
+	own  float64 // work per second in the window's middle
+
+	third float64 // figures of the third being counted
+}
+
+// A gathering is all that was asked about one unit.
+type gathering struct {
+	meter    meter
+	window   time.Duration
+	tallies  map[source]*tally
+	totals   []tally       // of series that name no server
+	expected float64       // figures that a whole window holds
+	interval time.Duration // between two
+	own      time.Duration // what the middle's own figure is a mean over
+	// The servers of which something is said, by scope.
+	restarted, steppedBack, frozen, ended map[source]bool
+}
+
+// gather asks all there is to ask about one unit.
+func (r *reader) gather(ctx context.Context, m meter) (*gathering, error) {
+	g := &gathering{meter: m, window: r.config.Window, tallies: map[source]*tally{}}
+	if err := r.seen(ctx, g); err != nil || len(g.tallies)+len(g.totals) == 0 {
+		return g, err
+	}
+	least := max(time.Minute, leastScrapes*g.interval)
+	work := func(w time.Duration) string { return m.work(r.config, w) }
+	if err := r.windowed(ctx, m.unit, work, r.peak.To, g.window, least, func(t *tally, v float64) { t.work += v }, g); err != nil {
+		return nil, err
+	}
+	g.own = least
+	middle := r.peak.At.Add((least - time.Minute) / 2)
+	err := r.windowed(ctx, m.unit+" of the middle", work, middle, least, least, func(t *tally, v float64) { t.own += v / m.per(least) }, g)
+	if err != nil {
+		return nil, err
+	}
+	return g, r.misbehaviour(ctx, g, least)
+}
+
+// per is what a window's work is divided by to get work per second.
+func (m meter) per(window time.Duration) float64 {
+	if m.counter == "" {
+		return window.Minutes()
+	}
+	return window.Seconds()
+}
+
+// seen counts the figures that each series has in each third of the window. An
+// even third holds the same number everywhere: one with fewer for all servers
+// is a gap, not a longer interval.
+func (r *reader) seen(ctx context.Context, g *gathering) error {
+	piece := (g.window / thirds).Truncate(time.Second)
+	query := func(w time.Duration) string { return g.meter.seen(r.config, w) }
+	most := 0.0
+	for i := range thirds {
+		end := r.peak.To.Add(-time.Duration(i) * piece)
+		if err := r.windowed(ctx, g.meter.unit+" figures", query, end, piece, time.Minute, func(t *tally, v float64) { t.third += v }, g); err != nil {
+			return err
+		}
+		var counts []float64
+		for _, t := range g.tallies {
+			counts = t.count(counts)
+		}
+		for i := range g.totals {
+			counts = g.totals[i].count(counts)
+		}
+		if slices.Sort(counts); len(counts) > 0 {
+			most = max(most, counts[len(counts)/2])
+		}
+	}
+	g.expected = thirds * most
+	switch {
+	case g.meter.counter == "":
+		g.expected = g.window.Minutes()
+	case r.config.ScrapeInterval > 0:
+		g.interval = r.config.ScrapeInterval
+		g.expected = g.window.Seconds() / g.interval.Seconds()
+	case g.expected > 0:
+		g.interval = (g.window / time.Duration(g.expected)).Round(time.Second)
+	}
+	return nil
+}
+
+// count ends a third of the window, and appends what it held.
+func (t *tally) count(counts []float64) []float64 {
+	if t.third > 0 {
+		counts = append(counts, t.third)
+	}
+	t.seen, t.third = t.seen+t.third, 0
+	return counts
+}
+
+// misbehaviour asks which counters did what they should not.
+func (r *reader) misbehaviour(ctx context.Context, g *gathering, least time.Duration) error {
+	m, c := g.meter, r.config
+	g.restarted, g.steppedBack, g.frozen, g.ended = map[source]bool{}, map[source]bool{}, map[source]bool{}, map[source]bool{}
+	note := func(into map[source]bool) func(source) { return func(s source) { into[s] = true } }
+	if m.counter != "" {
+		err := r.offenders(ctx, m.unit+" restarts", func(w time.Duration) string { return m.restarted(c, w) }, g.window, least, note(g.restarted))
+		if err == nil && len(g.restarted) > 0 {
+			err = r.offenders(ctx, m.unit+" falls", func(w time.Duration) string { return m.steppedBack(c, w) }, g.window, least, note(g.steppedBack))
+		}
+		if err == nil {
+			err = r.offenders(ctx, m.unit+" ends", func(time.Duration) string { return m.ended(c, g.interval) }, least, least, note(g.ended))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	frozen := m.frozenQuery(c, g.interval)
+	if frozen == "" {
+		return nil
+	}
+	return r.offenders(ctx, m.unit+" standing still", func(time.Duration) string { return frozen }, least, least, note(g.frozen))
+}
+
+// offenders asks for the servers to which something applies at the end of the
+// window.
+func (r *reader) offenders(ctx context.Context, purpose string, query func(time.Duration) string, window, least time.Duration, each func(source)) error {
+	return r.pieces(ctx, purpose, query, r.peak.To, window, least, func(labels map[string]string, _ float64) error {
+		s, _ := r.sourceOf(labels)
+		each(source{instance: hostOf(s.instance), scope: s.scope})
+		return nil
+	})
+}
+
+// windowed asks for something that adds up over a window, and adds it.
+func (r *reader) windowed(ctx context.Context, purpose string, query func(time.Duration) string, end time.Time, window, least time.Duration, add func(*tally, float64), g *gathering) error {
+	return r.pieces(ctx, purpose, query, end, window, least, func(labels map[string]string, v float64) error {
+		s, named := r.sourceOf(labels)
+		if g.meter.unit == appweight.Requests {
+			s.scope = ""
+		}
+		if !named {
+			i := slices.IndexFunc(g.totals, func(t tally) bool { return t.label == r.labelOf(labels) })
+			if i < 0 {
+				i = len(g.totals)
+				g.totals = append(g.totals, tally{label: r.labelOf(labels)})
+			}
+			add(&g.totals[i], v)
+			return nil
+		}
+		t := g.tallies[s]
+		if t == nil {
+			t = &tally{label: r.labelOf(labels)}
+			g.tallies[s] = t
+		}
+		add(t, v)
+		return nil
+	})
+}
+
+// sourceOf reads which series this is, and whether it names a server.
+func (r *reader) sourceOf(labels map[string]string) (source, bool) {
+	s := source{r.names.one(labels[r.config.Labels.Host]), r.names.one(labels["job"]), r.names.one(labels["scope"])}
+	if s.scope == "" {
+		s.scope = r.config.Scope
+	}
+	return s, s.instance != ""
+}
+
+// pieces asks for a window as a whole; where that is more than the API allows
+// one query, for its halves, and so on while each still holds enough scrapes.
+func (r *reader) pieces(ctx context.Context, purpose string, query func(time.Duration) string, end time.Time, window, least time.Duration, each func(map[string]string, float64) error) error {
+	given := 0
+	err := r.client.vector(ctx, purpose, query(window), end, func(labels map[string]string, v float64) error {
+		given++
+		return each(labels, v)
+	})
+	var much *Error
+	if err == nil || given > 0 || !errors.As(err, &much) || !much.tooMuch {
+		return err
+	}
+	half := (window / 2).Truncate(time.Second)
+	if half < least {
+		return err
+	}
+	if err := r.pieces(ctx, purpose, query, end, half, least, each); err != nil {
+		return err
+	}
+	return r.pieces(ctx, purpose, query, end.Add(-half), window-half, least, each)
+}
+
+// sane is a figure that can be true.
+func sane(v float64) bool { return v >= 0 && !math.IsInf(v, 0) }
+
+// tooShort says why the window does not do for the scrapes; "" where it does.
+func (g *gathering) tooShort() string {
+	if g.meter.counter == "" || g.expected >= leastScrapes {
+		return ""
+	}
+	return fmt.Sprintf("the window of %s holds %.0f scrapes of a server, and a rate needs %d", short(g.window), g.expected, leastScrapes)
+}

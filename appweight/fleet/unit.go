@@ -1,0 +1,297 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"saturate/appweight"
+)
+
+const (
+	// wholePresence is the share of a window's figures from which a server
+	// counts as there all the time: single scrapes fail.
+	wholePresence = .9
+	// smallShare is the share of the fleet's servers below which a generation's
+	// own coverage forbids nothing.
+	smallShare = .01
+)
+
+// A reading is what one server did, in one scope.
+type reading struct {
+	label
+	job       string
+	perSecond float64
+	own       float64
+	present   float64
+	why       string // the figure is not used: the kind of doubt
+}
+
+// units asks for one unit and judges what comes back, scope by scope.
+func (r *reader) units(ctx context.Context, m meter) ([]Unit, error) {
+	g, err := r.gather(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if len(g.totals) > 0 && len(g.tallies) == 0 {
+		return []Unit{r.total(g)}, nil
+	}
+	scopes := map[string]*judged{}
+	for s, t := range g.tallies {
+		j := scopes[s.scope]
+		if j == nil {
+			j = &judged{reader: r, g: g, scope: s.scope, servers: map[string]reading{}}
+			scopes[s.scope] = j
+		}
+		j.add(s, *t)
+	}
+	var units []Unit
+	for _, scope := range slices.Sorted(maps.Keys(scopes)) {
+		units = append(units, scopes[scope].unit())
+	}
+	return units, nil
+}
+
+// judged is one scope of a gathering on its way to a Unit.
+type judged struct {
+	*reader
+	g       *gathering
+	scope   string
+	servers map[string]reading
+	twice   []string
+	jobs    []string
+	outside []string
+	doubts  []Doubt
+}
+
+// add takes one series in. Of two of one server the larger counts: two jobs
+// that scrape the same machine say the same thing twice.
+func (j *judged) add(s source, t tally) {
+	name := hostOf(s.instance)
+	here, listed := j.hosts[name]
+	if !listed {
+		j.outside = append(j.outside, name)
+		return
+	}
+	n := reading{label: here.filled(t.label), job: s.job, perSecond: t.work / j.g.meter.per(j.g.window), own: t.own, present: j.present(t.seen)}
+	if j.g.meter.counter == "" && t.seen > 0 {
+		n.perSecond = t.work / t.seen * n.present // the mean of its minutes, over those that it was there
+	}
+	n.why = j.unusable(source{instance: name, scope: s.scope}, n)
+	had, twice := j.servers[name]
+	if twice {
+		j.twice = append(j.twice, name)
+		j.jobs = append(j.jobs, s.job, had.job)
+	}
+	if !twice || had.why != "" || n.why == "" && n.perSecond > had.perSecond {
+		j.servers[name] = n
+	}
+}
+
+// present is the share of the window that so many figures speak of.
+func (j *judged) present(seen float64) float64 {
+	if share := seen / j.g.expected; share < wholePresence {
+		return share
+	}
+	return 1
+}
+
+func (j *judged) unusable(s source, n reading) string {
+	switch {
+	case !sane(n.perSecond) || !sane(n.own):
+		return "no number"
+	case j.g.frozen[s]:
+		return "frozen"
+	case j.g.steppedBack[s]:
+		return "fell"
+	}
+	return ""
+}
+
+// A sum is what is added up of some servers.
+type sum struct{ servers, reporting, perSecond, own float64 }
+
+func (a *sum) add(b sum) {
+	a.servers += b.servers
+	a.reporting += b.reporting
+	a.perSecond += b.perSecond
+	a.own += b.own
+}
+
+// unit adds the servers up, by kind, and says what is doubtful.
+func (j *judged) unit() Unit {
+	parts := map[label]sum{}
+	generations := map[string]sum{}
+	var missing, brief []string
+	dropped := map[string][]string{}
+	for name, h := range j.hosts {
+		n, reports := j.servers[name]
+		s := sum{servers: h.present}
+		kind := h.label
+		switch {
+		case !reports:
+			missing = append(missing, name)
+		case n.why != "":
+			dropped[n.why] = append(dropped[n.why], name)
+			kind = n.label
+		default:
+			kind = n.label
+			s.reporting, s.perSecond, s.own = min(h.present, n.present), n.perSecond, n.own
+			if s.reporting < wholePresence*h.present {
+				brief = append(brief, name)
+			} else {
+				s.reporting = h.present
+			}
+		}
+		p, g := parts[kind], generations[kind.generation+"\x00"+kind.isa]
+		p.add(s)
+		g.add(s)
+		parts[kind], generations[kind.generation+"\x00"+kind.isa] = p, g
+	}
+	u := Unit{Unit: j.g.meter.unit, Scope: j.scope, OwnWindow: j.g.own.Seconds(), ScrapeInterval: j.g.interval.Seconds()}
+	j.name(missing, brief, dropped)
+	j.sum(&u, parts, generations)
+	u.Doubts = append(u.Doubts, j.doubts...)
+	return u
+}
+
+// sum fills in the figures: what is missing of a generation is taken to do what
+// the rest of it does, give or take.
+func (j *judged) sum(u *Unit, parts map[label]sum, generations map[string]sum) {
+	var all sum
+	missingWork := 0.0
+	for _, kind := range slices.SortedFunc(maps.Keys(parts), label.compare) {
+		p, g := parts[kind], generations[kind.generation+"\x00"+kind.isa]
+		each := 0.0
+		if g.reporting > 0 {
+			each = g.perSecond / g.reporting
+		}
+		gone := each * (p.servers - p.reporting)
+		missingWork += gone
+		u.Parts = append(u.Parts, Part{Generation: kind.generation, Region: kind.region, ISA: kind.isa,
+			PerSecond: p.perSecond + gone, Measured: p.perSecond, Servers: p.servers, Reporting: p.reporting})
+		all.add(p)
+		u.PerSecond += p.perSecond + gone
+	}
+	u.Servers, u.Reporting, u.Measured = all.servers, all.reporting, all.perSecond
+	u.Coverage = all.reporting / all.servers
+	if all.perSecond > 0 {
+		u.OwnPerSecond = all.own * u.PerSecond / all.perSecond
+		// A missing server may have done anything from nothing to twice what the
+		// others did, and all that are missing the same: a uniform distribution's
+		// standard deviation.
+		u.SE = missingWork / math.Sqrt(3) / u.PerSecond
+	}
+	if p := j.peak; p.StandardError > 0 {
+		u.SE = math.Hypot(u.SE, p.StandardError/p.ActiveUsers)
+	}
+	j.refuse(u, generations)
+	j.separate(u)
+}
+
+// refuse says why figures must not be used.
+func (j *judged) refuse(u *Unit, generations map[string]sum) {
+	if why := j.g.tooShort(); why != "" {
+		u.Refused, u.Remedy = why, "widen the window: window: 30m; or scrape more often"
+		return
+	}
+	if u.Coverage < appweight.LeastCoverage {
+		u.Refused = fmt.Sprintf("%s of the servers report, and a score needs %.0f%%", percent(u.Coverage), 100*appweight.LeastCoverage)
+		u.Remedy = "see the servers named, or correct the inventory: hosts"
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(generations)) {
+		g := generations[key]
+		name, _, _ := strings.Cut(key, "\x00")
+		share := g.reporting / g.servers
+		switch {
+		case share >= appweight.LeastCoverage:
+		case g.servers < smallShare*u.Servers && share > 0:
+			j.doubts = append(j.doubts, Doubt{Kind: "coverage", Text: fmt.Sprintf("of generation %q, %.0f servers, %s report", name, g.servers, percent(share))})
+		default:
+			u.Refused = fmt.Sprintf("%s of the servers of generation %q report, and a score needs %.0f%%", percent(share), name, 100*appweight.LeastCoverage)
+			u.Remedy = "see the servers named, or correct the inventory: hosts"
+			return
+		}
+	}
+	if !(u.PerSecond > 0) {
+		u.Refused, u.Remedy = "the servers report no work", "check the query by hand: -o json prints it"
+		return
+	}
+	if u.Coverage < 1 {
+		j.doubts = append(j.doubts, Doubt{Kind: "coverage", Text: fmt.Sprintf(
+			"%s of the servers report: what the others did is taken to be the same, which makes the figures uncertain by %s", percent(u.Coverage), percent(u.SE))})
+	}
+}
+
+// separate takes the sums of what does not add up away.
+func (j *judged) separate(u *Unit) {
+	if u.Unit != appweight.Instructions {
+		return
+	}
+	sets := map[string]bool{}
+	for _, p := range u.Parts {
+		sets[p.ISA] = true
+	}
+	if len(sets) == 1 {
+		return
+	}
+	known := slices.DeleteFunc(slices.Sorted(maps.Keys(sets)), func(s string) bool { return s == "" })
+	if len(known) == 1 {
+		j.doubts = append(j.doubts, Doubt{Kind: "instruction set", Text: fmt.Sprintf("some servers do not tell their instruction set; they are taken to be %s as the others", known[0]),
+			Remedy: "let the inventory or the info query have the label " + j.config.Labels.ISA})
+		return
+	}
+	u.PerSecond, u.Measured, u.OwnPerSecond = 0, 0, 0
+	j.doubts = append(j.doubts, Doubt{Kind: "instruction set",
+		Text: fmt.Sprintf("instructions of %s do not add up: there is a figure for each generation, and none for the fleet", strings.Join(known, " and "))})
+}
+
+// total is what series say that name no server.
+func (r *reader) total(g *gathering) Unit {
+	u := Unit{Unit: g.meter.unit, Scope: r.config.Scope, OwnWindow: g.own.Seconds()}
+	if u.Unit == appweight.Requests {
+		u.Scope = ""
+	}
+	for _, t := range g.totals {
+		share := min(1, t.seen/g.expected)
+		rate := t.work / t.seen
+		u.Parts = append(u.Parts, Part{Generation: t.generation, Region: t.region, ISA: t.isa, PerSecond: rate, Measured: rate})
+		u.PerSecond += rate
+		u.OwnPerSecond += t.own
+		if share < wholePresence {
+			u.Doubts = append(u.Doubts, Doubt{Kind: "gap", Text: fmt.Sprintf("there are figures for %s of the window only", percent(share))})
+		}
+	}
+	u.Measured = u.PerSecond
+	if r.peak.StandardError > 0 {
+		u.SE = r.peak.StandardError / r.peak.ActiveUsers
+	}
+	switch {
+	case u.Unit != appweight.Requests:
+		u.Refused = fmt.Sprintf("the query names no servers (label %q): nobody can tell how many are missing", r.config.Labels.Host)
+		u.Remedy = fmt.Sprintf("write a query that gives one series per server: sum by (%s) (...)", r.config.Labels.Host)
+	case !sane(u.PerSecond) || u.PerSecond == 0:
+		u.Refused, u.Remedy = fmt.Sprintf("the query gives %g", u.PerSecond), "check the query by hand: -o json prints it"
+		u.PerSecond, u.Measured, u.OwnPerSecond, u.Parts = 0, 0, 0, nil
+	default:
+		u.Doubts = append(u.Doubts, Doubt{Kind: "coverage", Text: "the query names no servers: it is taken to be of the whole fleet"})
+	}
+	return u
+}
+
+func (l label) compare(other label) int {
+	return strings.Compare(l.generation+"\x00"+l.region+"\x00"+l.isa, other.generation+"\x00"+other.region+"\x00"+other.isa)
+}
+
+// percent writes a share so that 99.97 % is not 100 %.
+func percent(share float64) string {
+	p := 100 * share
+	if p > 99 && p < 100 {
+		return fmt.Sprintf("%.4g%%", math.Floor(p*100)/100)
+	}
+	return fmt.Sprintf("%.3g%%", p)
+}
