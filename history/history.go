@@ -137,24 +137,18 @@ func source(path string, c Config) string {
 		"_synchronous":  {"FULL"},
 		"_txlock":       {"immediate"},
 	}
-	if c.ReadOnly {
+	switch {
+	case c.ReadOnly && writable(filepath.Dir(path)):
+		q.Set("mode", "rw") // so that what SQLite puts beside the file goes when we do
+		q.Set("_query_only", "1")
+	case c.ReadOnly:
 		q.Set("mode", "ro")
-		if still(path) {
+		if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+			// Nobody is writing. Without this SQLite would want to make a file beside.
 			q.Set("immutable", "1")
 		}
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
-}
-
-// still tells whether nobody can be writing to a database: it is where this
-// process may not write, and no log of a writer lies beside it. SQLite could not
-// open it otherwise, because a reader too needs a file beside the database.
-func still(path string) bool {
-	if writable(filepath.Dir(path)) {
-		return false
-	}
-	_, err := os.Stat(path + "-wal")
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Close closes the history.

@@ -447,6 +447,9 @@ func TestReadOnly(t *testing.T) {
 	look(2) // beside a writer
 	db.Close()
 	look(2)
+	if beside, err := filepath.Glob(path + "-*"); err != nil || len(beside) > 0 {
+		t.Errorf("reading left %v, %v", beside, err)
+	}
 }
 
 // A path is a path, whatever is in it.
