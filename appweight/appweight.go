@@ -126,7 +126,10 @@ func (f Fleet) PerServer(generation string) (work float64, ok bool) {
 			spent, servers = spent+g.PerSecond, servers+g.Servers
 		}
 	}
-	return spent / servers, positive(spent) && positive(servers)
+	if !positive(spent) || !positive(servers) {
+		return 0, false
+	}
+	return spent / servers, true
 }
 
 // ISAs are the instruction sets that the fleet is known to have, sorted.

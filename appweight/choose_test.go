@@ -10,6 +10,7 @@ func TestChoose(t *testing.T) {
 	counted := map[string]string{Instructions: "host", Requests: "", CPUSeconds: "cgroup"}
 	uncounted := map[string]string{Requests: "", CPUSeconds: "cgroup"}
 	f := func(unit, scope string) Fleet { return Fleet{Unit: unit, Scope: scope} }
+	several := Fleet{Unit: Instructions, Scope: "host", Generations: []Generation{{ISA: "amd64"}, {ISA: "arm64"}}}
 	for _, c := range []struct {
 		name     string
 		measured map[string]string
@@ -19,11 +20,14 @@ func TestChoose(t *testing.T) {
 	}{
 		{"the best", counted, []Fleet{f(CPUSeconds, "cgroup"), f(Requests, ""), f(Instructions, "host")}, Instructions, ""},
 		{"a scope not said", counted, []Fleet{f(Instructions, "")}, Instructions, ""},
-		{"given in one unit", counted, []Fleet{f(CPUSeconds, "cgroup")}, CPUSeconds, "counted in cpu_seconds: the fleet's figures have no instructions; the fleet's figures have no requests"},
+		{"given in one unit", counted, []Fleet{f(CPUSeconds, "cgroup")}, CPUSeconds, ""},
+		{"the fleet has nothing better that fits", counted, []Fleet{f(CPUSeconds, "cgroup"), f(CPUSeconds, "host")}, CPUSeconds, "counted in cpu_seconds: the fleet's figures have no instructions; the fleet's figures have no requests"},
 		{"this machine cannot count", uncounted, []Fleet{f(Instructions, "host"), f(Requests, "")}, Requests, "counted in requests: the target's instructions were not counted"},
 		{"nothing better was on offer", uncounted, []Fleet{f(Requests, "")}, Requests, ""},
 		{"another scope", counted, []Fleet{f(Instructions, "processes"), f(CPUSeconds, "cgroup")}, CPUSeconds, `instructions are of scope "host" on the target and "processes" in the fleet`},
 		{"the one of two scopes that fits", counted, []Fleet{f(Instructions, "host/user"), f(Instructions, "host")}, Instructions, ""},
+		{"several instruction sets", counted, []Fleet{several, f(Requests, "")}, Requests, "the fleet's instructions are of several sets (amd64, arm64), which have no sum"},
+		{"several instruction sets and nothing else", counted, []Fleet{several}, Instructions, ""},
 		{"no scope in common", counted, []Fleet{f(Instructions, "processes")}, "", `scope "host" and the fleet's has "processes"`},
 		{"no unit in common", uncounted, []Fleet{f(Instructions, "host")}, "", `unit "cpu_seconds, requests" and the fleet's has "instructions"`},
 		{"no fleet", counted, nil, "", "there are no figures of the fleet"},

@@ -229,7 +229,7 @@ func TestMixProperties(t *testing.T) {
 	value := rapid.Float64Range(1, 1e6)
 	rapid.Check(t, func(t *rapid.T) {
 		n, i, u := value.Draw(t, "N"), value.Draw(t, "I"), value.Draw(t, "U")
-		iv := Interval{Lo: n * rapid.Float64Range(.5, 1).Draw(t, "lo"), Hi: n * rapid.Float64Range(1, 2).Draw(t, "hi"), Level: .95, DF: rapid.Float64Range(0, 9).Draw(t, "df"), Basis: Servers}
+		iv := Interval{Lo: n * rapid.Float64Range(.5, 1).Draw(t, "lo"), Hi: n * rapid.Float64Range(1, 2).Draw(t, "hi"), Level: .95, DF: float64(rapid.IntRange(0, 9).Draw(t, "df")), Basis: Servers}
 		f := Fleet{Unit: Instructions, Scope: "host", ISA: "amd64", ActiveUsers: u, SE: rapid.Float64Range(0, .1).Draw(t, "se"), Generations: []Generation{gen("a", i, 0)}}
 		a := server("a", n)
 		a.Interval = iv

@@ -10,17 +10,28 @@ import (
 	"saturate/stress"
 )
 
-// NewRepeat records one search and hold, the restart-th of its target. Its work
-// is counted in unit, the fleet's; where that is "" or was not read, in the best
-// that was: instructions, then CPU seconds, then requests. The scopes say whose
-// work it is, by unit.
-func NewRepeat(run ramp.Run, restart int, unit string, scopes map[string]string) Repeat {
+// NewRepeat records one search and hold, the restart-th of its target. The
+// scopes say whose work it is, by unit. All that was measured is kept; the work
+// of the score is the best of it until the fleet's figures say what they can be
+// held against.
+func NewRepeat(run ramp.Run, restart int, scopes map[string]string) Repeat {
 	r := Repeat{
 		Restart: restart, Ending: run.Ending, Why: run.Why, Break: run.Break,
-		Sustained: newSustained(run.Result), Work: newWork(run.Measured, unit, scopes), Cost: newCost(run.Measured),
+		Sustained: newSustained(run.Result), Measured: newWork(run.Measured, scopes), Cost: newCost(run.Measured),
 		FailedShare: run.Measured.FailedShare(), Latency: newLatency(run.Measured.Latency),
 		Signals: briefAll(run.Measured.Signals), Pressure: briefAll(run.Measured.Pressure),
 		Limits: maps.Clone(run.Limits), Notes: run.Notes, HoldSeconds: run.Measured.Seconds,
+	}
+	if len(r.Measured) > 0 {
+		best := r.Measured[0]
+		r.Work = &best
+	}
+	if run.To > run.From && run.To <= len(run.Windows) {
+		var hold []stress.Observation
+		for _, w := range run.Windows[run.From:run.To] {
+			hold = append(hold, w.Seen)
+		}
+		r.CostSE = costErrors(hold)
 	}
 	if b := run.Verdict; b.Name != "" {
 		r.Bottleneck = &Bottleneck{Name: b.Name, Signal: b.Signal, Pressure: brief(b.Pressure), Sentence: b.Sentence, Evidence: b.Evidence}
@@ -58,11 +69,26 @@ func newSustained(r ramp.Result) *Sustained {
 	return s
 }
 
-func newWork(s stress.Summary, unit string, scopes map[string]string) *Work {
-	for _, u := range []string{unit, appweight.Instructions, appweight.CPUSeconds, appweight.Requests} {
+// newWork is what was read, best unit first.
+func newWork(s stress.Summary, scopes map[string]string) []Work {
+	var all []Work
+	for _, u := range appweight.Units() {
 		if v, ok := s.Work[u]; ok && v > 0 {
-			return &Work{Unit: u, Scope: scopes[u], PerSecond: v} // a request has no scope: it is one wherever it is counted
+			all = append(all, Work{Unit: u, Scope: scopes[u], PerSecond: v}) // a request has no scope: it is one wherever it is counted
 		}
+	}
+	return all
+}
+
+// WorkIn is the hold's work in a unit; nil where that was not read.
+func (r *Repeat) WorkIn(unit string) *Work {
+	for i := range r.Measured {
+		if r.Measured[i].Unit == unit {
+			return &r.Measured[i]
+		}
+	}
+	if r.Work != nil && r.Work.Unit == unit { // a record of before Measured was kept
+		return r.Work
 	}
 	return nil
 }
@@ -89,7 +115,7 @@ func newStep(s ramp.Seen) Step {
 		Done: sum.Done, Failed: sum.Failed, Unsent: sum.Unsent,
 		Signals: briefAll(sum.Signals), Pressure: briefAll(sum.Pressure),
 		LatencyP50: sum.Latency.P50.Seconds(), LatencyP99: sum.Latency.P99.Seconds(),
-		Cost: newCost(sum), Verdict: s.Outcome, Why: s.Why,
+		Cost: newCost(sum), Work: briefAll(sum.Work), CostSE: costErrors(s.Windows), Verdict: s.Outcome, Why: s.Why,
 	}
 }
 
@@ -103,11 +129,11 @@ func brief(v float64) float64 {
 	return short
 }
 
-func briefAll(m map[stress.Signal]float64) map[stress.Signal]float64 {
+func briefAll[K comparable](m map[K]float64) map[K]float64 {
 	if len(m) == 0 {
 		return nil
 	}
-	out := make(map[stress.Signal]float64, len(m))
+	out := make(map[K]float64, len(m))
 	for name, v := range m {
 		out[name] = brief(v)
 	}

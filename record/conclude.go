@@ -16,9 +16,10 @@ const level = .95
 var worst = []ramp.Ending{ramp.Inconclusive, ramp.AtMost, ramp.AtLeast, ramp.Found}
 
 // Conclude draws the conclusions from the repeats: the endings of targets and
-// run, the scores where there are fleet figures, what became of the
+// run, the scores where there are fleet figures (in one unit or in several, of
+// which the best that the targets have, too, is chosen), what became of the
 // requirements, and doubts. Call it once, when every repeat is in.
-func (r *Record) Conclude(fleet *appweight.Fleet, requirements []appweight.Requirement) {
+func (r *Record) Conclude(fleets []appweight.Fleet, requirements []appweight.Requirement) {
 	r.Ending = ramp.Found
 	for i := range r.Targets {
 		t := &r.Targets[i]
@@ -28,10 +29,8 @@ func (r *Record) Conclude(fleet *appweight.Fleet, requirements []appweight.Requi
 	if len(r.Targets) == 0 {
 		r.Ending = ramp.Inconclusive
 	}
-	if fleet != nil {
-		r.Fleet = &Fleet{Unit: fleet.Unit, Scope: fleet.Scope, PerSecond: fleet.PerSecond,
-			ActiveUsers: fleet.ActiveUsers, Servers: fleet.Servers}
-		r.score(*fleet)
+	if len(fleets) > 0 {
+		r.scores(fleets)
 	}
 	facts := r.Facts()
 	for _, q := range requirements {
@@ -54,10 +53,10 @@ func (t *Target) ending() ramp.Ending {
 // Counting are the repeats that the target's answer comes from: those that
 // ended as the target did.
 func (t *Target) Counting() []Repeat {
-	return slices.DeleteFunc(slices.Clone(t.Repeats), func(r Repeat) bool {
-		return r.Ending != t.Ending || r.Sustained == nil
-	})
+	return slices.DeleteFunc(slices.Clone(t.Repeats), func(r Repeat) bool { return !t.counts(r) })
 }
+
+func (t *Target) counts(r Repeat) bool { return r.Ending == t.Ending && r.Sustained != nil }
 
 // Sustained is what the target's repeats come to: of one hold its own figures,
 // of several the geometric means with the interval over restarts. It is nil

@@ -33,20 +33,23 @@ type Record struct {
 	Labels       map[string]string `json:"labels,omitempty"`
 	// Versions of saturate and of what it was built with.
 	Versions map[string]string `json:"versions,omitempty"`
-	Env      Env               `json:"env"`
+	// Env is the machine that the run was made from; EnvOf tells a target's own.
+	Env Env `json:"env"`
 	// Limits are those that the scenario set, in the signals' own units. Two
 	// of them depend on the target and are learnt: Repeat.Limits has these.
-	Limits          map[stress.Signal]float64 `json:"limits"`
-	Load            Load                      `json:"load"`
-	Targets         []Target                  `json:"targets"`
-	Fleet           *Fleet                    `json:"fleet,omitempty"`
-	AppWeight       []Score                   `json:"appweight,omitempty"`
-	Requirements    []Requirement             `json:"requirements,omitempty"`
-	Warnings        []string                  `json:"warnings,omitempty"`
-	DurationSeconds float64                   `json:"duration_seconds"`
+	Limits    map[stress.Signal]float64 `json:"limits"`
+	Load      Load                      `json:"load"`
+	Targets   []Target                  `json:"targets"`
+	Fleet     *Fleet                    `json:"fleet,omitempty"`
+	AppWeight []Score                   `json:"appweight,omitempty"`
+	// FleetScore is that of a fleet of several generations or regions.
+	FleetScore      *FleetScore   `json:"fleet_score,omitempty"`
+	Requirements    []Requirement `json:"requirements,omitempty"`
+	Warnings        []string      `json:"warnings,omitempty"`
+	DurationSeconds float64       `json:"duration_seconds"`
 }
 
-// Env is the machine that the run was made on.
+// Env is a machine.
 type Env struct {
 	CPU    string `json:"cpu,omitempty"` // its model
 	Cores  int    `json:"cores,omitempty"`
@@ -71,10 +74,13 @@ const SyntheticMix = "synthetic mix"
 
 // A Target is one server under test.
 type Target struct {
-	Name    string            `json:"name"`
-	Labels  map[string]string `json:"labels,omitempty"`
-	Ending  ramp.Ending       `json:"ending"`
-	Repeats []Repeat          `json:"repeats"`
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels,omitempty"`
+	// Env is its machine, where that is another than the one the run was made
+	// from.
+	Env     *Env        `json:"env,omitempty"`
+	Ending  ramp.Ending `json:"ending"`
+	Repeats []Repeat    `json:"repeats"`
 }
 
 // A Repeat is one search and hold.
@@ -89,9 +95,14 @@ type Repeat struct {
 	Break      float64     `json:"break,omitempty"`
 	Bottleneck *Bottleneck `json:"bottleneck,omitempty"`
 	RunnerUp   *RunnerUp   `json:"runner_up,omitempty"`
-	// Work is what the target spent per second in the hold.
-	Work *Work `json:"work,omitempty"`
-	Cost *Cost `json:"cost,omitempty"`
+	// Work is what the target spent per second in the hold, in the unit that the
+	// score is computed in; Measured has it in every unit that was read.
+	Work     *Work  `json:"work,omitempty"`
+	Measured []Work `json:"measured,omitempty"`
+	Cost     *Cost  `json:"cost,omitempty"`
+	// CostSE is the standard error of the hold's work per request, as a share of
+	// it, by unit.
+	CostSE map[string]float64 `json:"cost_se,omitempty"`
 	// FailedShare is of the hold's requests; Done and Failed are the whole run's.
 	FailedShare float64 `json:"failed_share"`
 	Done        uint64  `json:"done"`
@@ -144,10 +155,11 @@ type RunnerUp struct {
 	Headroom float64       `json:"headroom"`
 }
 
-// Work is what one target or a fleet spends per second.
+// Work is what one target spends per second.
 type Work struct {
 	Unit      string  `json:"unit"`
 	Scope     string  `json:"scope,omitempty"`
+	ISA       string  `json:"isa,omitempty"` // of instructions, in a score
 	PerSecond float64 `json:"per_second"`
 }
 
@@ -187,42 +199,11 @@ type Step struct {
 	LatencyP50 float64                   `json:"latency_p50,omitempty"` // seconds
 	LatencyP99 float64                   `json:"latency_p99,omitempty"`
 	Cost       *Cost                     `json:"cost,omitempty"`
-	Verdict    stress.Outcome            `json:"verdict"`
-	Why        []string                  `json:"why,omitempty"`
-}
-
-// Fleet is what production spends in its peak.
-type Fleet struct {
-	Unit  string `json:"unit"`
-	Scope string `json:"scope,omitempty"`
-	// Window is the span that the figures are of; "" where they were given.
-	Window      string             `json:"window,omitempty"`
-	PerSecond   float64            `json:"per_second"`
-	ActiveUsers float64            `json:"active_users"`
-	Servers     float64            `json:"servers,omitempty"`
-	Coverage    float64            `json:"coverage,omitempty"` // share of the servers that reported
-	Generations map[string]float64 `json:"by_generation,omitempty"`
-}
-
-// A Score is the AppWeight of one generation of servers with one build.
-type Score struct {
-	Generation string `json:"generation,omitempty"`
-	Build      string `json:"build,omitempty"`
-	// Ending is found, or at_least where the score is only a lower bound.
-	Ending         ramp.Ending `json:"ending"`
-	UsersPerServer float64     `json:"users_per_server"`
-	Interval       *Interval   `json:"interval,omitempty"`
-	// Work is N, and WorkPerUser I/U, of the arithmetic.
-	Work        Work    `json:"work"`
-	WorkPerUser float64 `json:"work_per_user"`
-	// LoadAdjusted allows for a cost per request that falls with load; absent
-	// where the load that the fleet's figures were taken at is not known.
-	LoadAdjusted   float64  `json:"load_adjusted,omitempty"`
-	MinimumServers float64  `json:"minimum_servers"`
-	Headroom       *float64 `json:"headroom,omitempty"`
-	// Servers and Repeats are how many it comes from.
-	Servers int `json:"servers"`
-	Repeats int `json:"repeats"`
+	// Work is per second, by unit; CostSE as in Repeat.
+	Work    map[string]float64 `json:"work,omitempty"`
+	CostSE  map[string]float64 `json:"cost_se,omitempty"`
+	Verdict stress.Outcome     `json:"verdict"`
+	Why     []string           `json:"why,omitempty"`
 }
 
 // A Requirement is one of the scenario's, judged.

@@ -63,9 +63,11 @@ func newRecord() *Record {
 	}
 }
 
-func fleet() *appweight.Fleet {
-	return &appweight.Fleet{Unit: appweight.CPUSeconds, Scope: "cgroup", PerSecond: 61, ActiveUsers: 12000, Servers: 200}
+func fleet() appweight.Fleet {
+	return appweight.Fleet{Unit: appweight.CPUSeconds, Scope: "cgroup", PerSecond: 61, ActiveUsers: 12000, Servers: 200}
 }
+
+func fleets() []appweight.Fleet { return []appweight.Fleet{fleet()} }
 
 func requirements(t *testing.T, texts ...string) []appweight.Requirement {
 	t.Helper()
@@ -83,8 +85,8 @@ func requirements(t *testing.T, texts ...string) []appweight.Requirement {
 func TestGolden(t *testing.T) {
 	r := newRecord()
 	r.Targets = []Target{{Name: "web-1", Labels: map[string]string{"generation": "epyc-zen4", "build": "4f2c1e"},
-		Repeats: []Repeat{NewRepeat(run(160), 1, appweight.CPUSeconds, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
-	r.Conclude(fleet(), requirements(t, "appweight >= 90", "bottleneck == cpu"))
+		Repeats: []Repeat{NewRepeat(run(160), 1, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
+	r.Conclude(fleets(), requirements(t, "appweight >= 90", "bottleneck == cpu"))
 	got, err := Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +167,7 @@ func FuzzUnmarshal(f *testing.F) {
 // servers, and generations are never pooled.
 func TestScores(t *testing.T) {
 	repeat := func(rate float64) Repeat {
-		return NewRepeat(run(rate), 1, appweight.CPUSeconds, map[string]string{appweight.CPUSeconds: "cgroup"})
+		return NewRepeat(run(rate), 1, map[string]string{appweight.CPUSeconds: "cgroup"})
 	}
 	gen := func(g string) map[string]string { return map[string]string{"generation": g} }
 	for _, c := range []struct {
@@ -183,7 +185,7 @@ func TestScores(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRecord()
 			r.Targets = c.targets
-			r.Conclude(fleet(), nil)
+			r.Conclude(fleets(), nil)
 			if len(r.AppWeight) != len(c.users) {
 				t.Fatalf("%d scores, want %d: %q", len(r.AppWeight), len(c.users), r.Warnings)
 			}
@@ -203,8 +205,8 @@ func TestScores(t *testing.T) {
 // and with it how sure that is: 97 to 103 % of 94.4 users are 124 to 132 servers.
 func TestServersAreAsUncertain(t *testing.T) {
 	r := newRecord()
-	r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, appweight.CPUSeconds, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
-	r.Conclude(fleet(), requirements(t, "minimum_servers <= 127", "minimum_servers <= 123"))
+	r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
+	r.Conclude(fleets(), requirements(t, "minimum_servers <= 127", "minimum_servers <= 123"))
 	got := r.Facts()["minimum_servers"][0]
 	if got.Value != 128 || got.Lo != 124 || got.Hi != 132 {
 		t.Errorf("%+v", got)
@@ -216,7 +218,7 @@ func TestServersAreAsUncertain(t *testing.T) {
 
 func TestEndings(t *testing.T) {
 	with := func(ending ramp.Ending, why string) Repeat {
-		r := NewRepeat(run(160), 1, "", map[string]string{appweight.CPUSeconds: "cgroup"})
+		r := NewRepeat(run(160), 1, map[string]string{appweight.CPUSeconds: "cgroup"})
 		r.Ending, r.Why, r.Notes = ending, why, nil
 		switch ending {
 		case ramp.AtLeast:
@@ -249,7 +251,7 @@ func TestEndings(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRecord()
 			r.Targets = c.targets
-			r.Conclude(fleet(), requirements(t, "sustained.rate >= 100"))
+			r.Conclude(fleets(), requirements(t, "sustained.rate >= 100"))
 			if r.Ending != c.want || len(r.AppWeight) != c.scores {
 				t.Errorf("ended %s with %d scores, want %s with %d", r.Ending, len(r.AppWeight), c.want, c.scores)
 			}
@@ -278,15 +280,15 @@ func TestScoreRefuses(t *testing.T) {
 		want   string
 	}{
 		{"scope", func(f *appweight.Fleet) { f.Scope = "host" }, `scope "cgroup" and the fleet's has "host": they do not compare; count the same`},
-		{"unit", func(f *appweight.Fleet) { f.Unit = appweight.Instructions }, "the fleet's figure is in instructions, which a did not deliver"},
+		{"unit", func(f *appweight.Fleet) { f.Unit = appweight.Instructions }, `the server's work has unit "cpu_seconds, requests" and the fleet's has "instructions": they do not compare; give the fleet's figure in`},
 		{"undefined", func(f *appweight.Fleet) { f.ActiveUsers = 0 }, "the number of active users is 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := fleet()
-			c.change(f)
+			c.change(&f)
 			r := newRecord()
-			r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, f.Unit, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
-			r.Conclude(f, requirements(t, "appweight >= 1"))
+			r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
+			r.Conclude([]appweight.Fleet{f}, requirements(t, "appweight >= 1"))
 			if len(r.AppWeight) != 0 || !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, c.want) }) {
 				t.Errorf("%+v, warnings %q, want %q", r.AppWeight, r.Warnings, c.want)
 			}
@@ -297,20 +299,37 @@ func TestScoreRefuses(t *testing.T) {
 	}
 }
 
+// TestWorkUnits: every unit is kept, the best first, and the fleet's figures
+// decide which of them the score is computed in.
 func TestWorkUnits(t *testing.T) {
-	s := stress.Summary{Work: map[string]float64{"requests": 160, "cpu_seconds": .5}}
-	for _, c := range []struct {
-		unit string
-		want Work
-	}{
-		{"", Work{"cpu_seconds", "cgroup", .5}}, {"requests", Work{"requests", "", 160}}, {"instructions", Work{"cpu_seconds", "cgroup", .5}},
-	} {
-		if got := newWork(s, c.unit, map[string]string{appweight.CPUSeconds: "cgroup"}); got == nil || *got != c.want {
-			t.Errorf("%q: %+v, want %+v", c.unit, got, c.want)
-		}
+	s := stress.Summary{Work: map[string]float64{"requests": 160, "cpu_seconds": .5, "instructions": 2e9}}
+	scopes := map[string]string{appweight.CPUSeconds: "cgroup", appweight.Instructions: "host"}
+	want := []Work{{Unit: "instructions", Scope: "host", PerSecond: 2e9}, {Unit: "requests", PerSecond: 160}, {Unit: "cpu_seconds", Scope: "cgroup", PerSecond: .5}}
+	if diff := cmp.Diff(want, newWork(s, scopes)); diff != "" {
+		t.Error(diff)
 	}
-	if got := newWork(stress.Summary{}, "", nil); got != nil {
+	if got := newWork(stress.Summary{}, nil); got != nil {
 		t.Errorf("work of nothing: %+v", got)
+	}
+	for _, c := range []struct {
+		fleets []appweight.Fleet
+		unit   string
+		why    string
+	}{
+		{nil, "requests", ""},
+		{fleets(), "cpu_seconds", ""},
+		{append(fleets(), appweight.Fleet{Unit: appweight.Requests, PerSecond: 2e4, ActiveUsers: 12000}), "requests", ""},
+		{append(fleets(), appweight.Fleet{Unit: appweight.Instructions, Scope: "host", PerSecond: 2e12, ActiveUsers: 12000}), "cpu_seconds", "counted in cpu_seconds: the target's instructions were not counted"},
+	} {
+		r := newRecord()
+		r.Targets = []Target{{Name: "a", Repeats: []Repeat{NewRepeat(run(160), 1, scopes)}}}
+		r.Conclude(c.fleets, nil)
+		if w := r.Targets[0].Repeats[0].Work; w.Unit != c.unit || c.fleets != nil && (r.AppWeight[0].Work.Unit != c.unit || r.Fleet.Unit != c.unit) {
+			t.Errorf("%+v, want %s: %+v", w, c.unit, r.AppWeight)
+		}
+		if c.fleets != nil && !strings.HasPrefix(r.Fleet.Why, c.why) {
+			t.Errorf("why %q, want %q", r.Fleet.Why, c.why)
+		}
 	}
 }
 

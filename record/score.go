@@ -3,16 +3,27 @@ package record
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"saturate/appweight"
 	"saturate/ramp"
 )
 
-// A group is the targets that may be pooled: of one generation and one build.
+// A group is the targets that may be pooled: of one generation and one build,
+// and what they come to.
 type group struct {
 	generation, build string
 	targets           []*Target
+	*outcome
+}
+
+// An outcome is N of a group's targets.
+type outcome struct {
+	ending           ramp.Ending
+	work             appweight.Work
+	interval         appweight.Interval
+	servers, repeats int
+	adjustment       appweight.Adjustment
+	adjustable       bool
 }
 
 func (r *Record) groups() []group {
@@ -27,7 +38,7 @@ func (r *Record) groups() []group {
 			}
 		}
 		if !found {
-			groups = append(groups, group{generation, build, []*Target{t}})
+			groups = append(groups, group{generation: generation, build: build, targets: []*Target{t}})
 		}
 	}
 	return groups
@@ -41,30 +52,76 @@ func (r *Record) label(t *Target, name string) string {
 	return r.Labels[name]
 }
 
-// score computes AppWeight for each group that has an answer.
-func (r *Record) score(fleet appweight.Fleet) {
+// EnvOf is the machine of a target.
+func (r *Record) EnvOf(t *Target) Env {
+	if t.Env != nil {
+		return *t.Env
+	}
+	return r.Env
+}
+
+// scores computes AppWeight for each group that has an answer, and for the fleet,
+// in the best unit that all of the targets and the fleet have.
+func (r *Record) scores(fleets []appweight.Fleet) {
+	measured := r.measured()
+	fleet, why, err := appweight.Choose(measured, fleets)
+	if len(measured) == 0 {
+		fleet, why, err = fleets[0], "", nil // every group says why it has no answer
+	}
+	if err != nil {
+		r.Fleet = newFleet(fleets[0], "")
+		r.warn("no AppWeight: %v", hinted(err))
+		return
+	}
+	r.Fleet = newFleet(fleet, why)
 	groups := r.groups()
-	if len(groups) > 1 {
-		fleet.Servers = 0 // how many it has of each kind is not known
+	for i := range groups {
+		if err := r.score(&groups[i], fleet, len(groups)); err != nil {
+			r.warn("no AppWeight%s: %v", groups[i].of(), hinted(err))
+		}
+	}
+	if len(fleet.Generations) > 1 {
+		r.scoreFleet(groups, fleet)
 	}
 	for _, g := range groups {
-		s, warnings, err := g.score(fleet)
-		for _, w := range warnings {
-			r.warn("%s", w)
-		}
-		if err != nil {
-			var mix *appweight.MixError
-			if errors.As(err, &mix) {
-				err = fmt.Errorf("%w; %s", err, mix.Hint())
-			}
-			r.warn("no AppWeight%s: %v", g.of(), err)
-			continue
-		}
-		r.AppWeight = append(r.AppWeight, s)
+		r.compareMix(g, fleets)
 	}
 }
 
-func (g group) of() string {
+// hinted adds the remedy to an error that knows it.
+func hinted(err error) error {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		return fmt.Errorf("%w; %s", err, h.Hint())
+	}
+	return err
+}
+
+// measured are the units that every repeat which counts has, with their scopes.
+func (r *Record) measured() map[string]string {
+	var common map[string]string
+	for i := range r.Targets {
+		for _, repeat := range r.Targets[i].Counting() {
+			own := map[string]string{}
+			for _, unit := range appweight.Units() {
+				if w := repeat.WorkIn(unit); w != nil {
+					own[unit] = w.Scope
+				}
+			}
+			if common == nil {
+				common = own
+			}
+			for unit := range common {
+				if _, ok := own[unit]; !ok {
+					delete(common, unit)
+				}
+			}
+		}
+	}
+	return common
+}
+
+func (g *group) of() string {
 	if g.generation == "" {
 		return ""
 	}
@@ -73,62 +130,97 @@ func (g group) of() string {
 
 // score is the group's: from the targets that found their limit, or, where none
 // did, a bound from those that were not brought to it.
-func (g group) score(fleet appweight.Fleet) (Score, []string, error) {
+func (r *Record) score(g *group, fleet appweight.Fleet, groups int) error {
 	for _, ending := range []ramp.Ending{ramp.Found, ramp.AtLeast} {
-		work, interval, servers, repeats, err := g.work(ending, fleet.Unit)
+		n, err := r.outcome(g, ending, fleet.Unit)
 		if err != nil {
-			return Score{}, nil, err
+			return err
 		}
-		if repeats == 0 {
+		if n.repeats == 0 {
 			continue
 		}
-		s, err := appweight.Compute(work, fleet, interval)
+		g.outcome = &n
+		load, known := fleet.PerServer(g.generation)
+		if groups > 1 && len(fleet.Generations) == 0 {
+			load, known = 0, false // each kind's own is not
+		}
+		if known && ending == ramp.Found {
+			r.adjust(g, fleet.Unit, load)
+		}
+		if groups > 1 || len(fleet.Generations) > 1 || len(fleet.Generations) == 1 && fleet.Generations[0].Name != g.generation {
+			fleet.Servers = 0 // the fleet has other servers than these
+		}
+		s, err := appweight.Compute(n.work, fleet, n.interval)
 		if err != nil {
-			return Score{}, nil, err
+			return err
+		}
+		for _, w := range s.Warnings {
+			r.warn("%s", w)
 		}
 		out := Score{Generation: g.generation, Build: g.build, Ending: ending, UsersPerServer: s.UsersPerServer,
-			Work: Work{Unit: work.Unit, Scope: work.Scope, PerSecond: work.PerSecond}, WorkPerUser: s.WorkPerUser,
-			MinimumServers: s.MinimumServers, Headroom: s.Headroom, Servers: servers, Repeats: repeats}
-		if iv := s.Interval; iv.Hi > 0 && ending == ramp.Found {
-			out.Interval = &Interval{Lo: iv.Lo, Hi: iv.Hi, Level: iv.Level, Basis: iv.Basis}
+			Work: Work{Unit: n.work.Unit, Scope: n.work.Scope, PerSecond: n.work.PerSecond}, WorkPerUser: s.WorkPerUser, FleetLoad: load,
+			MinimumServers: s.MinimumServers, Headroom: s.Headroom, Servers: n.servers, Repeats: n.repeats}
+		if n.work.Unit == appweight.Instructions {
+			out.Work.ISA = n.work.ISA
 		}
-		return out, s.Warnings, nil
+		if ending == ramp.Found {
+			out.Interval = newInterval(s.Interval)
+		}
+		if g.adjustable && g.adjustment.Falls() {
+			adjusted, iv := g.adjustment.Apply(s.UsersPerServer, s.Interval)
+			out.LoadAdjusted, out.LoadAdjustedInterval = adjusted, newInterval(iv)
+		}
+		r.AppWeight = append(r.AppWeight, out)
+		return nil
 	}
-	return Score{}, nil, errors.New("no capacity was found")
+	return errors.New("no capacity was found")
 }
 
-// work is N of a group's targets with this ending: the geometric mean over
-// servers with the interval over servers, or over restarts, or of the hold.
-func (g group) work(ending ramp.Ending, unit string) (work appweight.Work, iv appweight.Interval, servers, repeats int, err error) {
+// outcome is N of a group's targets with this ending: the geometric mean over
+// servers with the interval over servers, or over restarts, or of the hold. The
+// repeats' work is from now on that in the unit.
+func (r *Record) outcome(g *group, ending ramp.Ending, unit string) (outcome, error) {
+	n := outcome{ending: ending}
 	var values [][]float64
 	var last Repeat
 	for _, t := range g.targets {
 		var own []float64
-		for _, r := range t.Counting() {
-			switch {
-			case r.Ending != ending:
+		for i := range t.Repeats {
+			repeat := &t.Repeats[i]
+			if !t.counts(*repeat) || repeat.Ending != ending {
 				continue
-			case r.Work == nil || r.Work.Unit != unit:
-				return work, iv, 0, 0, fmt.Errorf("the fleet's figure is in %s, which %s did not deliver", unit, t.Name)
-			case repeats > 0 && r.Work.Scope != work.Scope:
-				return work, iv, 0, 0, fmt.Errorf("%s counts %q, another target %q: they do not compare", t.Name, r.Work.Scope, work.Scope)
 			}
-			own, last = append(own, r.Work.PerSecond), r
-			work = appweight.Work{Unit: unit, Scope: r.Work.Scope}
-			repeats++
+			if w := repeat.WorkIn(unit); w != nil {
+				chosen := *w
+				repeat.Work = &chosen
+			} else {
+				return n, fmt.Errorf("the fleet's figure is in %s, which %s did not deliver", unit, t.Name)
+			}
+			work := appweight.Work{Unit: unit, Scope: repeat.Work.Scope, ISA: r.EnvOf(t).ISA}
+			switch {
+			case n.repeats > 0 && work.Scope != n.work.Scope:
+				return n, fmt.Errorf("%s counts %q, another target %q: they do not compare", t.Name, work.Scope, n.work.Scope)
+			case n.repeats > 0 && work.ISA != n.work.ISA && unit == appweight.Instructions:
+				return n, fmt.Errorf("%s is %s, another target of the generation %s: their instructions do not compare", t.Name, work.ISA, n.work.ISA)
+			}
+			n.work, last = work, *repeat
+			own = append(own, repeat.Work.PerSecond)
+			n.repeats++
 		}
 		if len(own) > 0 {
 			values = append(values, own)
 		}
 	}
-	if repeats == 0 {
-		return work, iv, 0, 0, nil
+	if n.repeats == 0 {
+		return n, nil
 	}
-	work.PerSecond, iv, err = appweight.Pool(values, level)
+	var err error
+	n.servers = len(values)
+	n.work.PerSecond, n.interval, err = appweight.Pool(values, level)
 	if errors.Is(err, appweight.ErrTooFew) {
-		return work, withinHold(work.PerSecond, last.Sustained), len(values), repeats, nil
+		n.interval, err = withinHold(n.work.PerSecond, last.Sustained), nil
 	}
-	return work, iv, len(values), repeats, err
+	return n, err
 }
 
 // withinHold is the hold's own interval, about the work.
@@ -138,73 +230,4 @@ func withinHold(work float64, s *Sustained) appweight.Interval {
 	}
 	return appweight.Interval{Lo: work * s.Interval.Lo / s.AtLimit, Hi: work * s.Interval.Hi / s.AtLimit,
 		Level: s.Interval.Level, Basis: appweight.WithinHold}
-}
-
-// Facts are what requirements can be about.
-func (r *Record) Facts() map[string][]appweight.Fact {
-	facts := map[string][]appweight.Fact{"ending": {{Word: string(r.Ending)}}}
-	add := func(name string, f appweight.Fact) { facts[name] = append(facts[name], f) }
-	for _, s := range r.AppWeight {
-		f := appweight.Fact{Of: s.Generation, Value: s.UsersPerServer, Lo: s.UsersPerServer, Hi: s.UsersPerServer}
-		switch {
-		case s.Ending == ramp.AtLeast:
-			f.Hi, f.Bound = math.Inf(1), true
-		case s.Interval != nil:
-			f.Lo, f.Hi = s.Interval.Lo, s.Interval.Hi
-		}
-		add("appweight", f)
-		servers := appweight.Fact{Of: s.Generation, Value: s.MinimumServers, Lo: s.MinimumServers, Hi: s.MinimumServers}
-		switch {
-		case s.Ending == ramp.AtLeast:
-			servers.Lo, servers.Bound = 0, true
-		case s.Interval != nil && r.Fleet != nil: // the more users a server has, the fewer servers
-			needed := func(users float64) float64 { return math.Ceil(r.Fleet.ActiveUsers / max(0, users) * (1 - 1e-12)) }
-			servers.Lo, servers.Hi = needed(s.Interval.Hi), needed(s.Interval.Lo)
-		}
-		add("minimum_servers", servers)
-	}
-	for i := range r.Targets {
-		r.Targets[i].facts(add)
-	}
-	return facts
-}
-
-func (t *Target) facts(add func(string, appweight.Fact)) {
-	exact := func(v float64) appweight.Fact { return appweight.Fact{Of: t.Name, Value: v, Lo: v, Hi: v} }
-	var lowest float64
-	for _, r := range t.Repeats {
-		if r.Break > 0 && (lowest == 0 || r.Break < lowest) {
-			lowest = r.Break
-		}
-	}
-	if lowest > 0 {
-		add("break", exact(lowest))
-	}
-	if t.Ending == ramp.AtMost && lowest > 0 {
-		bound := appweight.Fact{Of: t.Name, Value: lowest, Hi: lowest, Bound: true}
-		add("sustained.rate", bound)
-		add("sustained.at_limit", bound)
-	}
-	if s := t.Sustained(); s != nil && (t.Ending == ramp.Found || t.Ending == ramp.AtLeast) {
-		rate, atLimit := exact(s.Rate), exact(s.AtLimit)
-		switch {
-		case t.Ending == ramp.AtLeast:
-			rate.Hi, rate.Bound = math.Inf(1), true
-			atLimit = rate
-		case s.Interval != nil:
-			atLimit.Lo, atLimit.Hi = s.Interval.Lo, s.Interval.Hi
-			rate.Lo, rate.Hi = s.Rate*s.Interval.Lo/s.AtLimit, s.Rate*s.Interval.Hi/s.AtLimit
-		}
-		add("sustained.rate", rate)
-		add("sustained.at_limit", atLimit)
-	}
-	for _, r := range t.Counting() {
-		if r.Bottleneck != nil {
-			add("bottleneck", appweight.Fact{Of: t.Name, Word: r.Bottleneck.Name, Also: []string{string(r.Bottleneck.Signal)}})
-		}
-		if r.Cost != nil {
-			add("cost", exact(r.Cost.PerRequest))
-		}
-		add("failed_share", exact(r.FailedShare))
-	}
 }

@@ -88,7 +88,11 @@ func records(t *testing.T) map[string]*record.Record {
 			}
 			requirements = append(requirements, q)
 		}
-		r.Conclude(fleet, requirements)
+		var fleets []appweight.Fleet
+		if fleet != nil {
+			fleets = append(fleets, *fleet)
+		}
+		r.Conclude(fleets, requirements)
 		all[name] = r
 	}
 	add("found", fleet, []string{"appweight >= 90", "bottleneck == cpu"}, labelled("epyc-zen4", target("web-1", hold(1, 160))))

@@ -47,7 +47,7 @@ func (c *campaign) run(ctx context.Context) error {
 			if err != nil {
 				run.Why = err.Error()
 			}
-			repeat := record.NewRepeat(run, restart, c.unit(), scopes)
+			repeat := record.NewRepeat(run, restart, scopes)
 			hide(&repeat, c.scenario.Redact)
 			into.Repeats = append(into.Repeats, repeat)
 			if err != nil {
@@ -66,14 +66,6 @@ func (c *campaign) title(t scenarios.Target, restart int) string {
 		return fmt.Sprintf("%s: %s (%s)", c.scenario.Name, t.Name, t.URL)
 	}
 	return fmt.Sprintf("%s: %s (%s), restart %d of %d", c.scenario.Name, t.Name, t.URL, restart, c.scenario.Repeat)
-}
-
-// unit is the fleet's, which the score needs; "" leaves the choice open.
-func (c *campaign) unit() string {
-	if c.scenario.Fleet.Fixed != nil {
-		return c.scenario.Fleet.Fixed.Unit
-	}
-	return ""
 }
 
 func (c *campaign) warn(target string, warnings []string) {

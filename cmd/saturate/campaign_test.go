@@ -19,7 +19,7 @@ func TestNoSecretInWords(t *testing.T) {
 		Steps:   []ramp.Seen{{Why: []string{"cpu", secret}}},
 		Verdict: stress.Bottleneck{Name: stress.NoneReached, Sentence: secret, Evidence: []string{secret}},
 	}
-	repeat := record.NewRepeat(run, 1, "", nil)
+	repeat := record.NewRepeat(run, 1, nil)
 	hide(&repeat, func(text string) string { return strings.ReplaceAll(text, secret, "${TOKEN}") })
 	text, err := json.Marshal(repeat)
 	if err != nil {

@@ -101,11 +101,19 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 	failed := c.run(ctx)
 	c.view.end()
 	c.record.DurationSeconds = time.Since(c.record.At).Seconds()
-	c.record.Conclude(s.Fleet.Fixed, requirements)
+	c.record.Conclude(fleets(s), requirements)
 	if err := write(env.stdout, outputs, c.record); err != nil {
 		return errors.Join(failed, err)
 	}
 	return verdict(ctx, c.record, f.at > 0, failed)
+}
+
+// fleets are the figures of the fleet, if the scenario has any.
+func fleets(s *scenarios.Scenario) []appweight.Fleet {
+	if s.Fleet.Fixed == nil {
+		return nil
+	}
+	return []appweight.Fleet{*s.Fleet.Fixed}
 }
 
 // verdict is the error, and with it the exit code, that a run ends with.
