@@ -24,11 +24,13 @@ func newCounter(precision int) *counter {
 	return &counter{precision: precision, exact: map[uint64]struct{}{}}
 }
 
-// reset forgets all users and keeps the memory.
+// reset forgets all users and keeps the registers' memory.
 func (c *counter) reset() {
+	if c.dense {
+		c.exact, c.dense = map[uint64]struct{}{}, false
+	}
 	clear(c.exact)
 	clear(c.registers)
-	c.dense = false
 }
 
 // exactLimit is how many users are counted exactly: their hashes then take as
@@ -65,20 +67,7 @@ func (c *counter) approximate() {
 	for hash := range c.exact {
 		c.add(hash)
 	}
-	clear(c.exact)
-}
-
-// merge counts the users of both, each once. They have the same precision.
-func (c *counter) merge(other *counter) {
-	for hash := range other.exact {
-		c.add(hash)
-	}
-	if other.dense {
-		c.approximate()
-		for i, rank := range other.registers {
-			c.registers[i] = max(c.registers[i], rank)
-		}
-	}
+	c.exact = nil
 }
 
 // estimate is the number of users and its standard error, which is 0 where they

@@ -200,7 +200,6 @@ func (s *Sketch) merge(name string, in *checkedReader) error {
 }
 
 func (s *Sketch) mergeMinutes(in *checkedReader) error {
-	scratch := newCounter(s.Precision)
 	for minute := uint64(0); ; {
 		more, err := in.uvarint(maxMinute - minute)
 		if err != nil || more == 0 {
@@ -215,14 +214,12 @@ func (s *Sketch) mergeMinutes(in *checkedReader) error {
 		if err != nil {
 			return err
 		}
-		scratch.reset()
-		if err := s.packer.unpack(scratch, packed); err != nil {
-			return err
-		}
-		c, err := s.at(int64(minute))
+		c, err := s.at(int64(minute), mergedMinutes)
 		if err != nil {
 			return err
 		}
-		c.merge(scratch)
+		if err := s.packer.unpack(c, packed); err != nil {
+			return err
+		}
 	}
 }

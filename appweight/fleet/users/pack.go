@@ -67,7 +67,8 @@ var errPacked = errors.New("a minute's users cannot be read")
 // maxPacked bounds the bytes of a packed counter of a precision.
 func maxPacked(precision int) uint64 { return 1<<precision + 1024 }
 
-// unpack fills an empty counter. It takes bytes from anywhere.
+// unpack adds the users of a packed counter to c, each once. It takes bytes from
+// anywhere; after an error c is of no use.
 func (p *packer) unpack(c *counter, packed []byte) error {
 	if len(packed) == 0 {
 		return errPacked
@@ -99,7 +100,7 @@ func unpackExact(c *counter, packed []byte) error {
 			return fmt.Errorf("%w: hash %d of %d", errPacked, i+1, n)
 		}
 		hash += more
-		c.exact[hash] = struct{}{}
+		c.add(hash)
 	}
 	if len(packed) > 0 {
 		return fmt.Errorf("%w: %d bytes too many", errPacked, len(packed))
@@ -126,6 +127,8 @@ func (p *packer) unpackRegisters(c *counter, packed []byte) error {
 		return fmt.Errorf("%w: a register of %d", errPacked, top)
 	}
 	c.approximate()
-	copy(c.registers, registers)
+	for i, rank := range registers {
+		c.registers[i] = max(c.registers[i], rank)
+	}
 	return nil
 }

@@ -168,7 +168,7 @@ func (r *Reader) line(p parser, line []byte) (problem string, err error) {
 		if r.counter == nil {
 			r.from, r.to = at.minute, at.minute
 		}
-		if r.counter, err = r.sketch.at(at.minute); err != nil {
+		if r.counter, err = r.sketch.at(at.minute, openMinutes); err != nil {
 			return "", err
 		}
 		r.key = r.salt.key(at.minute)

@@ -7,10 +7,14 @@ import (
 	"time"
 )
 
-// openMinutes is how many minutes' counters are at hand; the others are packed,
-// which takes them a third of the memory. Lines may be out of order by as many
-// minutes, and more, at no cost but time.
-const openMinutes = 64
+// How many minutes' counters are at hand; the others are packed, which takes
+// them a third of the memory. Lines may be out of order by as many minutes, and
+// more, at no cost but time. Files to merge go through all their minutes one
+// after another, and a day's should stay open meanwhile.
+const (
+	openMinutes   = 64
+	mergedMinutes = 24*60 + 60
+)
 
 // A Sketch is the different users of every minute, of one server or, merged, of
 // many. Its zero value is empty and merges with anything.
@@ -94,13 +98,14 @@ func (s *Sketch) adopt(name, identity, salt string, precision int) error {
 	return nil
 }
 
-// at is the counter of a minute, which stays valid until the next call.
-func (s *Sketch) at(minute int64) (*counter, error) {
+// at is the counter of a minute, which stays valid until the next call. No more
+// than limit stay open.
+func (s *Sketch) at(minute int64, limit int) (*counter, error) {
 	s.clock++
 	c, ok := s.open[minute]
 	if !ok {
 		var err error
-		if c, err = s.unseal(minute); err != nil {
+		if c, err = s.unseal(minute, limit); err != nil {
 			return nil, err
 		}
 	}
@@ -109,12 +114,12 @@ func (s *Sketch) at(minute int64) (*counter, error) {
 }
 
 // unseal opens a minute; the one that was used least recently makes room.
-func (s *Sketch) unseal(minute int64) (*counter, error) {
+func (s *Sketch) unseal(minute int64, limit int) (*counter, error) {
 	if s.open == nil {
 		s.open, s.sealed = map[int64]*counter{}, map[int64][]byte{}
 	}
 	var c *counter
-	if len(s.open) < openMinutes {
+	if len(s.open) < limit {
 		c = newCounter(s.Precision)
 	} else {
 		var err error
