@@ -50,10 +50,9 @@ func (p page) series(name string, start time.Time, step time.Duration, values []
 	}
 }
 
-// serve backfills a Prometheus with what fill writes, starts it, and returns its
-// address.
-func serve(t *testing.T, fill func(page), args ...string) string {
-	promtool, server := tool(t, "promtool"), tool(t, "prometheus")
+// backfill makes a Prometheus's data of what fill writes.
+func backfill(t *testing.T, fill func(page)) (data string) {
+	promtool := tool(t, "promtool")
 	dir := t.TempDir()
 	text := filepath.Join(dir, "metrics.txt")
 	file, err := os.Create(text)
@@ -69,19 +68,37 @@ func serve(t *testing.T, fill func(page), args ...string) string {
 	if err := file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	data := filepath.Join(dir, "data")
-	if out, err := exec.Command(promtool, "tsdb", "create-blocks-from", "--max-block-duration=2000h", "openmetrics", "-q", text, data).CombinedOutput(); err != nil {
-		t.Fatalf("promtool: %v\n%s", err, out)
+	data = filepath.Join(dir, "data")
+	do(t, promtool, "tsdb", "create-blocks-from", "--max-block-duration=2000h", "openmetrics", "-q", text, data)
+	return data
+}
+
+// record adds to a Prometheus's data what our recording rules make of it.
+func record(t *testing.T, data string, from, to time.Time) {
+	t.Run("rules", func(t *testing.T) {
+		address := start(t, data)
+		do(t, tool(t, "promtool"), "tsdb", "create-blocks-from", "--max-block-duration=2000h", "rules", "--url", address, "--output-dir", data, "--eval-interval=1m",
+			"--start", strconv.FormatInt(from.Unix(), 10), "--end", strconv.FormatInt(to.Unix(), 10), rules)
+	})
+}
+
+// rules is the file that ships.
+const rules = "../../deploy/prometheus/saturate-rules.yml"
+
+func do(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
-	config := filepath.Join(dir, "prometheus.yml")
+}
+
+// start runs a Prometheus over data until the test ends, and returns its address.
+func start(t *testing.T, data string) string {
+	server := tool(t, "prometheus")
+	config := filepath.Join(t.TempDir(), "prometheus.yml")
 	if err := os.WriteFile(config, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, server, append([]string{"--config.file=" + config, "--storage.tsdb.path=" + data, "--storage.tsdb.retention.time=10y"}, args...)...)
-}
-
-// start runs a Prometheus until the test ends.
-func start(t *testing.T, server string, args ...string) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +106,7 @@ func start(t *testing.T, server string, args ...string) string {
 	address := listener.Addr().String()
 	listener.Close()
 	var log strings.Builder
-	c := exec.Command(server, append(args, "--web.listen-address="+address)...)
+	c := exec.Command(server, "--config.file="+config, "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=10y", "--web.listen-address="+address)
 	c.Stdout, c.Stderr = &log, &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

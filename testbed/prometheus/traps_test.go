@@ -96,9 +96,9 @@ func restart(values []float64, at int) []float64 {
 	return values
 }
 
-// traps are the ways in which figures lie, and what must come of each. The true
+// A trap is a way in which figures lie, and what must come of it. The true
 // figure is 80 G instructions a second for 40 servers.
-var traps = []struct {
+type trap struct {
 	name    string
 	fill    func(world)
 	config  fleet.Config
@@ -107,7 +107,9 @@ var traps = []struct {
 	cover   float64
 	doubts  []string // kinds that there must be, and no others
 	refused string   // or why there is no figure
-}{
+}
+
+var traps = []trap{
 	{name: "healthy", fill: func(w world) { w.rest(0) }, want: 80e9, within: 1e-3, cover: 1},
 	{name: "one of forty missing", fill: func(w world) { w.rest(1) }, want: 80e9, within: 1e-3, cover: .975, doubts: []string{"coverage", "missing"}},
 	{name: "three of forty missing", fill: func(w world) { w.rest(3) }, refused: "92.5% of the servers report", cover: .925, doubts: []string{"missing"}},
@@ -185,65 +187,168 @@ var traps = []struct {
 	}, want: 80e9, within: 1e-3, cover: 1, config: fleet.Config{Queries: fleet.Queries{Instructions: `sum by (instance) (rate(saturate_instructions_total[1m]))`}}},
 }
 
+// recorded are the doubts about what the recording rules keep of some traps:
+// what is averaged in there can no longer be told.
+var recorded = map[string][]string{
+	"healthy":                     nil,
+	"one of forty missing":        {"coverage", "missing"},
+	"two jobs":                    {"twice"},
+	"restart":                     nil,
+	"an estimate that steps back": nil,
+	"a counter that stands still": {"coverage", "frozen"},
+}
+
 func TestTraps(t *testing.T) {
 	tool(t, "prometheus")
 	now := time.Now().UTC()
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
 	day := func(i int) time.Time { return today.AddDate(0, 0, -1-i) }
-	address := serve(t, func(p page) {
-		for i, trap := range traps {
+	data := backfill(t, func(p page) {
+		for i := len(traps) - 1; i >= 0; i-- { // a series' samples must come in order
 			w := world{p, day(i), day(i).Add(20 * time.Hour)}
 			w.users()
-			trap.fill(w)
+			traps[i].fill(w)
 		}
 	})
 	for i, trap := range traps {
-		t.Run(trap.name, func(t *testing.T) {
-			c := trap.config
-			c.URL, c.Users, c.Timezone, c.Day = address, "active_users", "UTC", day(i).Format(time.DateOnly)
-			report, err := fleet.Read(context.Background(), c, now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if from := report.Peak.From.Format("15:04"); from != "20:22" {
-				t.Errorf("the peak begins at %s", from)
-			}
-			var kinds []string
-			unit := report.Units[slices.IndexFunc(report.Units, func(u fleet.Unit) bool { return u.Unit == appweight.Instructions })]
-			for _, d := range unit.Doubts {
-				kinds = append(kinds, d.Kind)
-			}
-			slices.Sort(kinds)
-			if !slices.Equal(kinds, trap.doubts) {
-				t.Errorf("doubts %q, want %q:\n%s", kinds, trap.doubts, strings.Join(report.Warnings(), "\n"))
-			}
-			if math.Abs(unit.Coverage-trap.cover) > .005 {
-				t.Errorf("coverage %v, want %v", unit.Coverage, trap.cover)
-			}
-			if !strings.Contains(unit.Refused, trap.refused) || (unit.Refused == "") != (trap.refused == "") {
-				t.Errorf("refused: %q, want %q", unit.Refused, trap.refused)
-			}
-			if off := unit.PerSecond/trap.want - 1; trap.want > 0 && !(math.Abs(off) <= trap.within) {
-				t.Errorf("%.5g instructions/s, %+.2g%% off", unit.PerSecond, 100*off)
-			}
-			if off := unit.OwnPerSecond/trap.want - 1; trap.want > 0 && !(math.Abs(off) <= max(.02, trap.within)) {
-				t.Errorf("%.5g instructions/s in the middle, %+.2g%% off", unit.OwnPerSecond, 100*off)
-			}
-		})
+		if _, ok := recorded[trap.name]; ok {
+			record(t, data, day(i).Add(20*time.Hour), day(i).Add(21*time.Hour))
+		}
 	}
+	address := start(t, data)
+	for i, trap := range traps {
+		c := trap.config
+		c.URL, c.Users, c.Timezone, c.Day = address, "active_users", "UTC", day(i).Format(time.DateOnly)
+		t.Run(trap.name, func(t *testing.T) { trap.check(t, c, now) })
+		if doubts, ok := recorded[trap.name]; ok {
+			c.Recorded = true
+			if trap.doubts = doubts; len(doubts) == 0 {
+				trap.cover = 1
+			}
+			t.Run(trap.name+" recorded", func(t *testing.T) { trap.check(t, c, now) })
+		}
+	}
+}
+
+func (trap trap) check(t *testing.T, c fleet.Config, now time.Time) {
+	report, err := fleet.Read(context.Background(), c, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if from := report.Peak.From.Format("15:04"); from != "20:22" {
+		t.Errorf("the peak begins at %s", from)
+	}
+	at := slices.IndexFunc(report.Units, func(u fleet.Unit) bool { return u.Unit == appweight.Instructions })
+	if at < 0 {
+		t.Fatalf("no instructions: %q", report.Warnings())
+	}
+	unit := report.Units[at]
+	var kinds []string
+	for _, d := range unit.Doubts {
+		kinds = append(kinds, d.Kind)
+	}
+	slices.Sort(kinds)
+	if !slices.Equal(kinds, trap.doubts) {
+		t.Errorf("doubts %q, want %q:\n%s", kinds, trap.doubts, strings.Join(report.Warnings(), "\n"))
+	}
+	if math.Abs(unit.Coverage-trap.cover) > .005 {
+		t.Errorf("coverage %v, want %v", unit.Coverage, trap.cover)
+	}
+	if !strings.Contains(unit.Refused, trap.refused) || (unit.Refused == "") != (trap.refused == "") {
+		t.Errorf("refused: %q, want %q", unit.Refused, trap.refused)
+	}
+	if off := unit.PerSecond/trap.want - 1; trap.want > 0 && !(math.Abs(off) <= trap.within) {
+		t.Errorf("%.5g instructions/s, %+.2g%% off", unit.PerSecond, 100*off)
+	}
+	if off := unit.OwnPerSecond/trap.want - 1; trap.want > 0 && !(math.Abs(off) <= max(.02, trap.within)) {
+		t.Errorf("%.5g instructions/s in the middle, %+.2g%% off", unit.OwnPerSecond, 100*off)
+	}
+}
+
+// node writes a server with two CPUs, each with 1 G instructions and half a
+// second a second, as node_exporter counts them.
+func (w world) node(job, host string, instructions ...[]float64) {
+	for cpu, values := range instructions {
+		w.series(fmt.Sprintf(`node_perf_instructions_total{job=%q,instance=%q,cpu="%d"}`, job, host, cpu), w.start, scrape, values)
+		w.series(fmt.Sprintf(`node_cpu_seconds_total{job=%q,instance=%q,cpu="%d",mode="user"}`, job, host, cpu), w.start, scrape, line(hour, 15*.5))
+		w.series(fmt.Sprintf(`node_cpu_seconds_total{job=%q,instance=%q,cpu="%d",mode="idle"}`, job, host, cpu), w.start, scrape, line(hour, 15*.5))
+	}
+}
+
+// nodes are servers first to 39 without trouble, of two generations.
+func (w world) nodes(first int) {
+	for i := range hosts {
+		w.up("node", name(i), hour)
+		w.series(fmt.Sprintf(`node_uname_info{job="node",instance=%q,machine="x86_64"}`, name(i)), w.start, scrape, slices.Repeat([]float64{1}, hour))
+		if i >= first {
+			w.node("node", name(i), line(hour, 15e9), line(hour, 15e9))
+		}
+	}
+}
+
+var nodeTraps = []trap{
+	{name: "healthy", fill: func(w world) { w.nodes(0) }, want: 80e9, within: 1e-3, cover: 1},
+	{name: "one CPU of one server stands still since it was off-line", fill: func(w world) {
+		w.nodes(1)
+		frozen := line(hour, 15e9)
+		for i := 20; i < hour; i++ {
+			frozen[i] = frozen[19]
+		}
+		w.node("node", name(0), line(hour, 15e9), frozen)
+	}, want: 80e9, within: 1e-3, cover: .975, doubts: []string{"coverage", "frozen"}},
+	{name: "two jobs", fill: func(w world) {
+		w.nodes(0)
+		for i := range hosts {
+			w.node("node-perf", name(i), line(hour, 15e9), line(hour, 15e9))
+		}
+	}, want: 80e9, within: 1e-3, cover: 1, doubts: []string{"twice"}},
+	{name: "without --collector.perf on one", fill: func(w world) {
+		w.nodes(1)
+		w.series(fmt.Sprintf(`node_cpu_seconds_total{job="node",instance=%q,cpu="0",mode="user"}`, name(0)), w.start, scrape, line(hour, 15*.5))
+	}, want: 80e9, within: 1e-3, cover: .975, doubts: []string{"coverage", "missing"}},
+}
+
+func TestNodeExporterTraps(t *testing.T) {
+	tool(t, "prometheus")
+	now := time.Now().UTC()
+	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	day := func(i int) time.Time { return today.AddDate(0, 0, -1-i) }
+	data := backfill(t, func(p page) {
+		for i := len(nodeTraps) - 1; i >= 0; i-- {
+			w := world{p, day(i), day(i).Add(20 * time.Hour)}
+			w.users()
+			nodeTraps[i].fill(w)
+		}
+	})
+	for i := range nodeTraps {
+		record(t, data, day(i).Add(20*time.Hour), day(i).Add(21*time.Hour))
+	}
+	address := start(t, data)
+	for i, trap := range nodeTraps {
+		for _, recorded := range []bool{false, true} {
+			c := fleet.Config{URL: address, Users: "active_users", Timezone: "UTC", Day: day(i).Format(time.DateOnly), Source: fleet.NodeExporter, Recorded: recorded}
+			t.Run(fmt.Sprintf("%s recorded=%v", trap.name, recorded), func(t *testing.T) { trap.check(t, c, now) })
+		}
+	}
+}
+
+// TestRules lets promtool check the recording rules and run their own tests.
+func TestRules(t *testing.T) {
+	do(t, tool(t, "promtool"), "check", "rules", rules)
+	do(t, tool(t, "promtool"), "test", "rules", "../../deploy/prometheus/saturate-rules-test.yml")
 }
 
 func TestUsersOfSeveralSeries(t *testing.T) {
 	now := time.Now().UTC()
 	day := time.Date(now.Year(), now.Month(), now.Day()-1, 0, 0, 0, 0, time.UTC)
-	address := serve(t, func(p page) {
+	data := backfill(t, func(p page) {
 		w := world{p, day, day.Add(20 * time.Hour)}
 		w.rest(0)
 		for _, server := range []string{"web-1", "web-2"} {
 			w.series(fmt.Sprintf("active_users{instance=%q}", server), w.day.Add(time.Minute), time.Minute, line(1440, 1))
 		}
 	})
-	_, err := fleet.Read(context.Background(), fleet.Config{URL: address, Users: "active_users", Timezone: "UTC"}, now)
+	_, err := fleet.Read(context.Background(), fleet.Config{URL: start(t, data), Users: "active_users", Timezone: "UTC"}, now)
 	if !errors.Is(err, fleet.ErrRefused) || !strings.Contains(err.Error(), "gives 2 series") {
 		t.Errorf("%v", err)
 	}
