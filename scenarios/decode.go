@@ -25,7 +25,7 @@ const (
 )
 
 // Decode reads a scenario. file names it in mistakes, and relative paths in it
-// (body_file, ca, pidfile, dir) start at its folder. The error is Mistakes.
+// (body_file, ca, cert, key, pidfile, dir) start at its folder. The error is Mistakes.
 func Decode(data []byte, file string) (*Scenario, error) {
 	d := &decoder{file: file, lookup: os.LookupEnv, at: map[string]place{}, meant: map[string]bool{}, left: maxValues}
 	s := withDefaults()
@@ -181,6 +181,16 @@ func (s *Scenario) finish(file string) {
 		}
 		within(folder, &t.Dir)
 		within(folder, &t.Probes.Pidfile)
+		if a := t.Probes.Agent; a != nil {
+			within(folder, &a.CA)
+			within(folder, &a.Cert)
+			within(folder, &a.Key)
+		}
+	}
+	if p := s.Fleet.Prometheus; p != nil {
+		within(folder, &p.CA)
+		within(folder, &p.Cert)
+		within(folder, &p.Key)
 	}
 }
 

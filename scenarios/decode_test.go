@@ -109,7 +109,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"unknown key", "raet: 1\n", `1:1: raet: is not a key that saturate knows`},
 		{"typing mistake", "reqiure: []\n", `1:1: reqiure: is not a key that saturate knows | did you mean "require"?`},
-		{"key of another section", "timeout: 5s\n", `1:1: timeout: is not a key that saturate knows | timeout stands in traffic; known here:`},
+		{"key of another section", "timeout: 5s\n", `1:1: timeout: is not a key that saturate knows | timeout stands in fleet.prometheus or traffic; known here:`},
 		{"number without unit", "stress: {latency_p99: 5}\n", `1:23: stress.latency_p99: "5" is a duration without a unit | write 5s or 5ms`},
 		{"unit in words", "stress: {latency_p99: 10 sec}\n", `"10 sec" is not a duration | write 10s`},
 		{"no duration", "stress: {latency_p99: soon}\n", `"soon" is not a duration | write a number and a unit`},
@@ -143,6 +143,8 @@ func TestMistakes(t *testing.T) {
 		{"start above max", "ramp: {start: 5, max: 4}\n", `1:15: ramp.start: 5 is above max 4`},
 		{"share above 1", "stress: {cpu: 90}\n", `stress.cpu: 90 is more than the whole | did you mean 90%?`},
 		{"fleet", "fleet: {fixed: {per_second: 5}}\n", `1:9: fleet.fixed.unit: is missing`},
+		{"fleet's api", "fleet: {prometheus: {users: u}}\n", `1:9: fleet.prometheus.url: is missing`},
+		{"fleet twice", "fleet: {fixed: {unit: requests, per_second: 5, active_users: 2}, prometheus: {url: 'http://a', users: u}}\n", `1:78: fleet.prometheus: stands beside fixed`},
 		{"fleet's users", "fleet: {fixed: {per_second: 5}}\n", `1:9: fleet.fixed.active_users: is missing`},
 		{"requirement", "require: [appwight >= 3]\n", `1:11: require[0]: "appwight" is not something that can be required`},
 		{"limit on nothing", "stress: {metrics: {queue: 5}}\n", `1:27: stress.metrics.queue: no target's metrics page has a gauge of this name | name it in a target`},

@@ -18,6 +18,8 @@ var enumerated = map[string]string{
 	"traffic.arrivals": strings.Replace(least, "{requests", "{arrivals: %s, requests", 1),
 	"ramp.precision":   least + "ramp: {precision: %s}\n",
 	"fleet.fixed.unit": least + "fleet: {fixed: {unit: %s, per_second: 1, active_users: 2}}\n",
+
+	"fleet.prometheus.source": least + "fleet: {prometheus: {url: 'http://a', users: u, hosts: up, source: %s, queries: {instructions: q}}}\n",
 }
 
 // TestSchemaAndDecoder lets the schema, read the way an editor reads it, and

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"saturate/appweight"
+	"saturate/appweight/fleet"
 	"saturate/loadgen"
 	"saturate/ramp"
 	"saturate/stress"
@@ -87,10 +88,13 @@ type Ready struct {
 	Within time.Duration `yaml:"within"`
 }
 
-// Fleet says where the figures of the fleet come from.
+// Fleet says where the figures of the fleet come from: one of the two.
 type Fleet struct {
 	// Fixed are the figures themselves.
 	Fixed *appweight.Fleet `yaml:"fixed"`
+	// Prometheus says where to read them: the last complete day's peak, from any
+	// API that speaks Prometheus's protocol.
+	Prometheus *fleet.Config `yaml:"prometheus"`
 }
 
 // withDefaults is what a scenario is before a file has said anything.

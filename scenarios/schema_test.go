@@ -66,6 +66,8 @@ var enums = map[string][]any{
 	"traffic.arrivals": {"poisson", "even"},
 	"ramp.precision":   {"quick", "standard", "long"},
 	"fleet.fixed.unit": {"instructions", "cpu_seconds", "requests"},
+
+	"fleet.prometheus.source": {"agent", "node_exporter", "queries"},
 }
 
 // required are the keys that have no default, by section.
@@ -74,7 +76,8 @@ var required = map[string][]string{
 	"targets[]":          {"url"},
 	"traffic":            {"requests"},
 	"traffic.requests[]": {"path"},
-	"fleet.fixed":        {"unit", "per_second", "active_users"},
+	"fleet.fixed":        {"unit", "active_users"}, // per_second can be the generations' sum
+	"fleet.prometheus":   {"url"},
 }
 
 func generateSchema(t *testing.T) []byte {

@@ -18,13 +18,23 @@ func (c checker) sections(s *Scenario) {
 	c.joined("traffic", s.Traffic.Validate())
 	c.all("ramp", s.Ramp.Validate())
 	c.all("stress", s.Stress.Validate())
-	if s.Fleet.Fixed != nil {
-		c.joined("fleet.fixed", s.Fleet.Fixed.Validate())
-	}
+	c.fleet(s.Fleet)
 	c.requirements(s)
 	c.metricLimits(s)
 	for i, t := range s.Targets {
 		c.all(fmt.Sprintf("targets[%d].probes", i), t.Probes.Validate())
+	}
+}
+
+func (c checker) fleet(f Fleet) {
+	if f.Fixed != nil {
+		c.joined("fleet.fixed", f.Fixed.Validate())
+	}
+	if f.Prometheus != nil {
+		c.joined("fleet.prometheus", f.Prometheus.Validate())
+	}
+	if f.Fixed != nil && f.Prometheus != nil {
+		c.note("fleet.prometheus", "stands beside fixed: the figures can come from one place only", "remove one of the two")
 	}
 }
 
@@ -62,8 +72,8 @@ func (c checker) requirements(s *Scenario) {
 			c.note(at, wrong.Problem, wrong.Hint())
 		case err != nil:
 			c.note(at, err.Error(), "")
-		case r.Name == "appweight" && s.Fleet.Fixed == nil:
-			c.note(at, "there is no appweight without the fleet's figures", "add fleet: {fixed: {unit: ..., per_second: ..., active_users: ...}}")
+		case r.Name == "appweight" && s.Fleet == (Fleet{}):
+			c.note(at, "there is no appweight without the fleet's figures", "add fleet: {fixed: {unit: ..., per_second: ..., active_users: ...}}, or fleet: {prometheus: ...}")
 		}
 	}
 }
