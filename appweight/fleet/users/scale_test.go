@@ -22,7 +22,7 @@ func TestBillionLines(t *testing.T) {
 	const top, each = 1230, 2.5 // the peak minute, and the requests of a user
 	lines, first, last := 1e9, 0, 1440
 	if os.Getenv("SATURATE_SHOWS") == "" {
-		lines, first, last = 1e8, top-12, top+13
+		lines, first, last = 1e8, top-7, top+8
 	}
 	debug.FreeOSMemory()
 	hill := func(m int) float64 { return 1.2 + math.Cos(float64(m-top)*2*math.Pi/1440) }
