@@ -93,6 +93,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newRunCommand(env),
 		newDemoCommand(env),
 		newValidateCommand(env),
+		newFleetCommand(env),
 		newHistoryCommand(env),
 		newSchemaCommand(env),
 		newVersionCommand(env),
