@@ -167,12 +167,19 @@ const (
 	contendedOwn, contendedHost, waitMost, quotaStops = .90, .95, .10, .05
 	// stealMost is what the hypervisor may take.
 	stealMost = .02
+	// driftMost is by how much the target's clock may run faster or slower than
+	// ours: an emulated or a starved machine's does, and a second of it is then
+	// not a second of load.
+	driftMost = .02
 )
 
 // void says why the window may not count, judged by the target's side alone.
 func (l *Limits) void(s span, signals map[Signal]float64) Void {
 	if l.sampled && !s.unbroken() {
 		return SourceSilent
+	}
+	if rate, ok := s.mean(ClockRate); ok && math.Abs(rate-1) > driftMost {
+		return ClockDrift
 	}
 	if signals[Steal] > stealMost {
 		return ContendedHost

@@ -1,6 +1,7 @@
 package stress
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -281,6 +282,40 @@ func TestVoid(t *testing.T) {
 			l.Complete(&o, series(c.counters, map[Gauge]float64{CPULimit: 1, HostCPUs: 1}))
 			if o.Void != c.want {
 				t.Errorf("void %q, want %q", o.Void, c.want)
+			}
+		})
+	}
+}
+
+// A target whose clock runs at another pace than ours tells nothing in our
+// seconds; a local target has no such gauge.
+func TestClockDrift(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rates []float64 // of the window's own samples
+		want  Void
+	}{
+		{"a local target", nil, ""},
+		{"in step", []float64{1, 1.001, .999}, ""},
+		{"just in step", []float64{.985, .985}, ""},
+		{"slow", []float64{.97, .97}, ClockDrift},
+		{"fast", []float64{1.03, 1.03}, ClockDrift},
+		{"half speed for a part of the window", []float64{1, 1, 1, 1, .5}, ClockDrift},
+		{"not known at first", []float64{math.NaN(), .9}, ClockDrift},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			samples := series(map[Counter]float64{CPUSeconds: .5}, map[Gauge]float64{CPULimit: 1})
+			samples[0].Gauges[ClockRate] = .1 // of the window before
+			for i, rate := range c.rates {
+				samples[len(samples)-len(c.rates)+i].Gauges[ClockRate] = rate
+			}
+			o := Observation{Asked: 10}
+			NewLimits(Default).Complete(&o, samples)
+			if o.Void != c.want {
+				t.Errorf("void %q, want %q", o.Void, c.want)
+			}
+			if v, has := o.Signals[Signal(ClockRate)]; has {
+				t.Errorf("the clock's rate, %v, is a signal of the target", v)
 			}
 		})
 	}

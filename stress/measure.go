@@ -25,12 +25,23 @@ func Measure(samples []Sample) (signals map[Signal]float64, work map[string]floa
 	measureEvidence(s, put)
 	busy, ok := s.workers()
 	put(Workers, busy, ok)
-	for _, c := range []Counter{CPUSeconds, Instructions} {
-		if grew, _, ok := s.delta(c); ok && finite(grew) {
+	for c, own := range map[Counter]Counter{CPUSeconds: AgentCPUSeconds, Instructions: AgentInstructions} {
+		if grew, ok := s.work(c, own); ok && finite(grew) {
 			work[string(c)] = grew
 		}
 	}
 	return signals, work
+}
+
+// work is by how much a counter of work grew without the part of it that the
+// agent spent on watching.
+func (s span) work(c, own Counter) (float64, bool) {
+	grew, seconds, ok := s.delta(c)
+	watching, during, counted := s.delta(own)
+	if counted && during == seconds {
+		grew = max(0, grew-watching)
+	}
+	return grew, ok
 }
 
 // measureGauges reads what needs no difference.

@@ -136,6 +136,25 @@ func TestWorkTiles(t *testing.T) {
 	})
 }
 
+// What an agent spends on watching is pressure on its host like any other, and
+// no work of the target.
+func TestWorkIsWithoutTheAgent(t *testing.T) {
+	counters := map[Counter]float64{CPUSeconds: .8, AgentCPUSeconds: .1, Instructions: 1e6, AgentInstructions: 4e5}
+	signals, work := Measure(series(counters, map[Gauge]float64{CPULimit: 1}))
+	if !near(signals[CPU], .8) || !near(work["cpu_seconds"], .7) || !near(work["instructions"], 6e5) {
+		t.Errorf("signal %v, work %v", signals[CPU], work)
+	}
+	counters[AgentCPUSeconds] = 2 // read a moment after the other
+	if _, work := Measure(series(counters, nil)); work["cpu_seconds"] != 0 {
+		t.Errorf("work %v", work)
+	}
+	other := series(counters, nil)
+	delete(other[0].Counters, AgentInstructions) // over another time
+	if _, work := Measure(other); !near(work["instructions"], 1e6) {
+		t.Errorf("work %v", work)
+	}
+}
+
 // Whatever probes deliver, no signal is NaN or infinite.
 func TestMeasureIsFinite(t *testing.T) {
 	counters := []Counter{CPUSeconds, HostCPUSeconds, WorkerBusySeconds, ServerRequests, Periods, ThrottledPeriods, Retransmits, SegmentsOut, NetworkBytes}

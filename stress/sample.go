@@ -28,6 +28,8 @@ const (
 	Instructions      Counter = "instructions"          // CPU instructions retired, user and kernel, in the scope that the probes name
 	UserInstructions  Counter = "user_instructions"     // of those, the ones retired in user space
 	Cycles            Counter = "cycles"                // CPU cycles spent on them
+	AgentCPUSeconds   Counter = "agent_cpu_seconds"     // of CPUSeconds, what the agent that took the sample used itself
+	AgentInstructions Counter = "agent_instructions"    // of Instructions, its own
 	HostCPUSeconds    Counter = "host_cpu_seconds"      // busy time of the CPUs the target may run on, whoever used it
 	HostStealSeconds  Counter = "host_steal_seconds"    // time the hypervisor took from those CPUs
 	Periods           Counter = "cpu_periods"           // CFS bandwidth periods that ran (cpu.stat nr_periods)

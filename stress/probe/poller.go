@@ -29,7 +29,7 @@ type poller struct {
 	name  string
 	page  page
 	clock func() time.Duration
-	asked chan struct{} // one question waits at most
+	asked chan chan struct{} // one question waits at most; closed when it is answered
 
 	mu   sync.Mutex
 	got  stress.Sample // the last answer; At is when it was asked for
@@ -39,26 +39,31 @@ type poller struct {
 }
 
 func newPoller(name string, p page, clock func() time.Duration) *poller {
-	return &poller{name: name, page: p, clock: clock, asked: make(chan struct{}, 1), last: -1}
+	return &poller{name: name, page: p, clock: clock, asked: make(chan chan struct{}, 1), last: -1}
 }
 
 // poll answers questions until ctx ends.
 func (p *poller) poll(ctx context.Context) {
 	for {
 		select {
-		case <-p.asked:
+		case answered := <-p.asked:
 			p.readOnce(ctx)
+			close(answered)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// ask has the page read again, unless a reading is still under way.
-func (p *poller) ask() {
+// ask has the page read again, unless a reading still waits to begin. What it
+// returns is closed when that is done; nil where nothing was asked.
+func (p *poller) ask() <-chan struct{} {
+	answered := make(chan struct{})
 	select {
-	case p.asked <- struct{}{}:
+	case p.asked <- answered:
+		return answered
 	default:
+		return nil
 	}
 }
 

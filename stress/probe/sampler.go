@@ -58,6 +58,7 @@ type Sampler struct {
 	ctx    context.Context
 	done   sync.WaitGroup
 
+	serving sync.Once // the pages
 	closing sync.Once
 	closed  error
 
@@ -70,9 +71,7 @@ type Sampler struct {
 
 // Start begins to sample; it is called once.
 func (s *Sampler) Start() {
-	for _, p := range s.pages {
-		s.guard(p.name, func() { p.poll(s.ctx) })
-	}
+	s.serving.Do(s.serve)
 	s.guard("kernel", func() {
 		clock := time.NewTicker(Interval)
 		defer clock.Stop()
@@ -87,29 +86,89 @@ func (s *Sampler) Start() {
 	})
 }
 
+// serve has the pages read whenever they are asked.
+func (s *Sampler) serve() {
+	for _, p := range s.pages {
+		s.guard(p.name, func() { p.poll(s.ctx) })
+	}
+}
+
+// Once takes one sample now, for who has a clock of his own and calls it
+// instead of Start and Take, never twice at a time. With patience the status
+// pages are asked first and have so long to answer; without, what they said to
+// the Once before is in the sample, and they are asked for the next. Its error
+// is that of Err.
+func (s *Sampler) Once(patience time.Duration) (sample stress.Sample, err error) {
+	s.serving.Do(s.serve)
+	defer func() {
+		if v := recover(); v != nil {
+			s.broke("kernel", v)
+		}
+		err = s.Err()
+	}()
+	if patience > 0 {
+		s.await(patience)
+	}
+	return s.read(patience <= 0), nil
+}
+
+// await asks all pages and waits for their answers, for so long at most.
+func (s *Sampler) await(patience time.Duration) {
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	var answers []<-chan struct{}
+	for _, p := range s.pages {
+		answers = append(answers, p.ask())
+	}
+	for _, answered := range answers {
+		select {
+		case <-answered:
+		case <-late.C:
+			return
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
 // guard runs f until it ends. A panic in it ends the sampler: a probe that has
 // gone wrong watches no longer, and who relies on it has to know at once.
 func (s *Sampler) guard(name string, f func()) {
 	s.done.Go(func() {
 		defer func() {
 			if v := recover(); v != nil {
-				s.mu.Lock()
-				if s.err == nil {
-					s.err = &Panic{Probe: name, Value: v, Stack: string(debug.Stack())}
-				}
-				s.mu.Unlock()
-				s.cancel()
+				s.broke(name, v)
 			}
 		}()
 		f()
 	})
 }
 
-// tick takes one sample. What the pages delivered since the last one goes in
+// broke ends the sampler over a panic in a probe.
+func (s *Sampler) broke(name string, v any) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = &Panic{Probe: name, Value: v, Stack: string(debug.Stack())}
+	}
+	s.mu.Unlock()
+	s.cancel()
+}
+
+// tick takes one sample and keeps it for Take.
+func (s *Sampler) tick() {
+	sample := s.read(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.samples = append(s.samples, sample); len(s.samples) > keep {
+		s.samples = s.samples[1:]
+	}
+}
+
+// read takes one sample. What the pages delivered since the last one goes in
 // first and only then are they asked again: so their values are always one
 // tick old, and differences between samples are not blurred by how fast a page
 // happened to answer.
-func (s *Sampler) tick() {
+func (s *Sampler) read(ask bool) stress.Sample {
 	sample := newSample(s.clock())
 	sample.Boot = s.boot
 	complete := true
@@ -121,7 +180,9 @@ func (s *Sampler) tick() {
 	}
 	for _, p := range s.pages {
 		p.merge(&sample)
-		p.ask()
+		if ask {
+			p.ask()
+		}
 	}
 
 	s.mu.Lock()
@@ -134,9 +195,7 @@ func (s *Sampler) tick() {
 	}
 	s.seq++
 	sample.Seq = s.seq
-	if s.samples = append(s.samples, sample); len(s.samples) > keep {
-		s.samples = s.samples[1:]
-	}
+	return sample
 }
 
 func newSample(at time.Duration) stress.Sample {

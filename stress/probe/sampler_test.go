@@ -283,3 +283,45 @@ func TestSamplerPanic(t *testing.T) {
 		})
 	}
 }
+
+// Who samples by a clock of his own sees a page's answer at once where he can
+// wait for it, and one sample later where he cannot.
+func TestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := &fakeReader{}
+		p := &fakePage{fate: fate{delay: 100 * time.Millisecond}}
+		s := newFake([]*watched{watch("kernel", true, broken)}, p)
+		defer s.Close()
+		for i, c := range []struct {
+			patience time.Duration
+			want     float64 // of the page
+			took     time.Duration
+		}{
+			{time.Second, 1, 100 * time.Millisecond},
+			{0, 0, 0}, // what it said is in the sample before
+			{0, 2, 0},
+			{time.Second, 4, 200 * time.Millisecond}, // the third was under way
+			{50 * time.Millisecond, 0, 50 * time.Millisecond},
+		} {
+			at := time.Now()
+			sample, err := s.Once(c.patience)
+			if v := sample.Counters[stress.WorkerBusySeconds]; err != nil || v != c.want {
+				t.Errorf("%d: the page's counter is %v, want %v; %v", i, v, c.want, err)
+			}
+			if took := time.Since(at); took != c.took || sample.Seq != uint64(i+1) || s.Fresh() != 0 {
+				t.Errorf("%d: sample %d took %v, want %v; it is %v old", i, sample.Seq, took, c.took, s.Fresh())
+			}
+			if i != 2 {
+				time.Sleep(Interval)
+			}
+		}
+		if len(s.Take()) != 0 {
+			t.Error("samples wait for a Take")
+		}
+		broken.meet(func(f *fate) { f.panic = "a mistake" })
+		var bug *Panic
+		if _, err := s.Once(0); !errors.As(err, &bug) || bug.Value != "a mistake" {
+			t.Errorf("after a panic: %v", err)
+		}
+	})
+}
