@@ -16,6 +16,9 @@ import (
 // Validate lists what is wrong with the section; what it names need not exist.
 func (c Config) Validate() []stress.Mistake {
 	v := &validation{}
+	if c.Agent != nil {
+		v.agent(c)
+	}
 	v.scope(c)
 	if c.Listen != "" {
 		v.address("listen", c.Listen, "unix")

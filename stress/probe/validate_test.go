@@ -15,6 +15,11 @@ func TestValidate(t *testing.T) {
 		{Host: true, UWSGI: "http://[::1]:1717", Listen: ":http"},
 		{PID: 7, FPM: "https://a:1/status?json", Metrics: []Page{page}},
 		{Gunicorn: &Gunicorn{Statsd: "localhost:8125", Workers: 8}},
+		{Agent: &Agent{URL: "https://10.0.0.7:9321", CA: "ca.pem", Cert: "cert.pem", Key: "key.pem"}},
+		{Agent: &Agent{URL: "https://web-1/", Cert: "cert.pem", Key: "key.pem"}},
+		{Agent: &Agent{URL: "http://127.0.0.1:9321"}},
+		{Agent: &Agent{URL: "http://[::1]:9321"}},
+		{Agent: &Agent{URL: "http://localhost:9321"}},
 	} {
 		if m := c.Validate(); len(m) > 0 {
 			t.Errorf("%+v: %v", c, m)
@@ -35,6 +40,15 @@ func TestValidate(t *testing.T) {
 		{Config{Gunicorn: &Gunicorn{}}, "gunicorn.statsd gunicorn.workers"},
 		{Config{Gunicorn: &Gunicorn{Statsd: "unix:/a", Workers: 1}}, "gunicorn.statsd"},
 		{Config{UWSGI: "a:1", FPM: "http://a/"}, "php_fpm"},
+		{Config{Agent: &Agent{}}, "agent.url"},
+		{Config{Agent: &Agent{URL: "web-1:9321"}}, "agent.url"},
+		{Config{Agent: &Agent{URL: "ftp://web-1"}}, "agent.url"},
+		{Config{Agent: &Agent{URL: "http://web-1:9321"}}, "agent.url"},
+		{Config{Agent: &Agent{URL: "http://localhost.example:9321"}}, "agent.url"},
+		{Config{Agent: &Agent{URL: "http://127.0.0.1:9321", Cert: "c", Key: "k"}}, "agent.cert agent.key"},
+		{Config{Agent: &Agent{URL: "https://web-1:9321", CA: "ca"}}, "agent.cert agent.key"},
+		{Config{Agent: &Agent{URL: "https://web-1:9321/stream", Cert: "c", Key: "k"}}, "agent.url"},
+		{Config{Agent: &Agent{URL: "http://127.0.0.1:9321"}, Cgroup: "web", CPUs: 1, UWSGI: "a:1", Instructions: "host"}, "cgroup cpus instructions uwsgi"},
 		{Config{Metrics: []Page{page, {}, {URL: "a:1", Gauges: map[string]string{"b": "c d"}, Counters: map[string]string{"e": ""}}}},
 			"metrics[1].url metrics[1] metrics[2].url metrics[2].gauges.b metrics[2].counters.e"},
 	} {
