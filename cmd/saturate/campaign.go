@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"saturate/appweight"
 	"saturate/internal/supervise"
 	"saturate/ramp"
 	"saturate/record"
@@ -21,6 +22,8 @@ type campaign struct {
 	check    float64 // hold this level instead of searching, for span
 	span     time.Duration
 	view     view
+	known    func(scenario, target, generation string) float64 // what a target was last found to carry
+	fleets   []appweight.Fleet                                 // what the fleet spends, by unit
 	record   *record.Record
 }
 
@@ -31,10 +34,16 @@ func (c *campaign) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var doubts []string
+	c.fleets, doubts = figures(ctx, c.scenario)
+	for _, doubt := range doubts {
+		c.view.note("note: %s", doubt)
+	}
+	c.record.Warnings = append(c.record.Warnings, doubts...)
 	for _, t := range c.scenario.Targets {
 		c.record.Targets = append(c.record.Targets, record.Target{Name: t.Name, Labels: t.Labels, Ending: ramp.Inconclusive})
 		into := &c.record.Targets[len(c.record.Targets)-1]
-		var lastKnown float64
+		lastKnown := c.known(c.scenario.Name, t.Name, cmp.Or(t.Labels["generation"], c.scenario.Labels["generation"]))
 		for restart := 1; restart <= c.scenario.Repeat; restart++ {
 			c.view.begin(c.title(t, restart))
 			s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: lastKnown, cpus: cpus}

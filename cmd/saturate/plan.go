@@ -30,6 +30,9 @@ func plan(w io.Writer, s *scenarios.Scenario) error {
 		r := s.Traffic.Requests[i]
 		fmt.Fprintf(&b, "    %4.0f %%  %-12s %s %s\n", 100*share, r.Name, cmp.Or(r.Method, "GET"), r.Path)
 	}
+	if p := s.Fleet.Prometheus; p != nil {
+		fmt.Fprintf(&b, "\n  reads the fleet's figures from %s\n", s.Redact(p.URL))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

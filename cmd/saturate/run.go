@@ -45,6 +45,7 @@ type runFlags struct {
 	dryRun    bool
 	at        float64
 	span      time.Duration
+	history   historyFlags
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -66,6 +67,7 @@ func newRunCommand(env *environment) *cobra.Command {
 	flags.Float64Var(&f.at, "at", 0, "do not search: hold this level, in req/s, and say whether it is sustained")
 	flags.DurationVar(&f.span, "for", 3*time.Minute, "how long to hold the level of --at")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done and touch nothing")
+	f.history.addOff(c)
 	c.PreRunE = func(*cobra.Command, []string) error {
 		switch changed := flags.Changed; {
 		case changed("for") && !changed("at"):
@@ -96,24 +98,18 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 	if f.dryRun {
 		return plan(env.stdout, s)
 	}
-	c := campaign{scenario: s, check: f.at, span: f.span, view: newView(env.stderr, isTerminal(env.stderr), f.quiet), record: newRecord(s)}
+	c := campaign{scenario: s, check: f.at, span: f.span, view: newView(env.stderr, isTerminal(env.stderr), f.quiet),
+		known: lastKnown(ctx, env, f.history), record: newRecord(s)}
 	c.record.Load.Held = f.at
 	failed := c.run(ctx)
 	c.view.end()
 	c.record.DurationSeconds = time.Since(c.record.At).Seconds()
-	c.record.Conclude(fleets(s), requirements)
+	c.record.Conclude(c.fleets, requirements)
+	unkept := keep(ctx, env, f.history, c.record) // first: a closed pipe on standard output ends the program
 	if err := write(env.stdout, outputs, c.record); err != nil {
-		return errors.Join(failed, err)
+		return errors.Join(failed, unkept, err)
 	}
-	return verdict(ctx, c.record, f.at > 0, failed)
-}
-
-// fleets are the figures of the fleet, if the scenario has any.
-func fleets(s *scenarios.Scenario) []appweight.Fleet {
-	if s.Fleet.Fixed == nil {
-		return nil
-	}
-	return []appweight.Fleet{*s.Fleet.Fixed}
+	return errors.Join(verdict(ctx, c.record, f.at > 0, failed), unkept)
 }
 
 // verdict is the error, and with it the exit code, that a run ends with.
