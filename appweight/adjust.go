@@ -20,25 +20,32 @@ func (p CostPoint) Cost() float64 { return p.PerSecond / p.Rate }
 // CostAtWork reads a target's curve where it did so much work per second: what a
 // request cost there, and the standard error of its logarithm. Between two
 // points requests rise in a line with the work, as they do where each costs the
-// same above what the target spends for itself. A curve that bends is off by
-// some part of the difference to a line drawn through the costs, half of which
-// counts as error. Nothing is said of what lies outside the points.
+// same above what the target spends for itself.
+//
+// A curve that bends is off by some part of the difference to a line drawn through
+// the costs, half of which counts as error. Where much more load is hardly more
+// work, work tells little of the load: the points' errors grow by the cost of a
+// request over that of one more. Nothing is said of what lies outside the points,
+// nor where work falls as the load rises.
 func CostAtWork(curve []CostPoint, perSecond float64) (cost, se float64, ok bool) {
 	points := slices.DeleteFunc(slices.Clone(curve), func(p CostPoint) bool { return !positive(p.PerSecond) || !positive(p.Rate) })
 	slices.SortStableFunc(points, func(a, b CostPoint) int { return cmp.Compare(a.PerSecond, b.PerSecond) })
-	if len(points) == 0 || !(perSecond >= points[0].PerSecond && perSecond <= points[len(points)-1].PerSecond) {
+	next := slices.IndexFunc(points, func(p CostPoint) bool { return p.PerSecond >= perSecond })
+	if next == 0 && points[0].PerSecond == perSecond && len(points) > 1 {
+		next = 1
+	}
+	if next < 1 {
 		return 0, 0, false
 	}
-	next := slices.IndexFunc(points, func(p CostPoint) bool { return p.PerSecond >= perSecond })
-	b := points[next]
-	if b.PerSecond == perSecond {
-		return b.Cost(), b.SE, true
-	}
-	a := points[next-1]
+	a, b := points[next-1], points[next]
 	t := (perSecond - a.PerSecond) / (b.PerSecond - a.PerSecond)
+	oneMore := (b.PerSecond - a.PerSecond) / (b.Rate - a.Rate)
+	if !positive(oneMore) {
+		return 0, 0, false
+	}
 	cost = perSecond / (a.Rate + t*(b.Rate-a.Rate))
 	bend := math.Log((a.Cost()+t*(b.Cost()-a.Cost()))/cost) / 2
-	return cost, math.Sqrt(math.Pow((1-t)*a.SE, 2) + math.Pow(t*b.SE, 2) + bend*bend), true
+	return cost, math.Hypot(math.Hypot((1-t)*a.SE, t*b.SE)*max(1, cost/oneMore), bend), true
 }
 
 // An Adjustment is by what a score is to be multiplied since the fleet's figures
@@ -84,6 +91,20 @@ func PoolAdjustments(all []Adjustment) (a Adjustment, ok bool) {
 	n := float64(len(all))
 	mean, variance := meanVariance(logs)
 	return Adjustment{Factor: math.Exp(mean), SE: max(math.Sqrt(within)/n, math.Sqrt(variance/n))}, true
+}
+
+// CombineAdjustments is what adjustments of parts come to for their sum: each part
+// of it, the work of a generation say, is divided by its own factor.
+func CombineAdjustments(parts []float64, all []Adjustment) Adjustment {
+	var before, after, variance float64
+	for i, part := range parts {
+		before += part
+		after += part / all[i].Factor
+	}
+	for i, part := range parts {
+		variance += math.Pow(part/all[i].Factor/after*all[i].SE, 2)
+	}
+	return Adjustment{Factor: before / after, SE: math.Sqrt(variance)}
 }
 
 // Falls tells whether the cost of a request falls towards the hold, by more than

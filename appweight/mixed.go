@@ -182,7 +182,7 @@ var bases = []string{WithinHold, Restarts, Servers}
 // none where a generation has none.
 func mixedInterval(score float64, servers []Measured, shares []float64, f Fleet) Interval {
 	out := Interval{Level: servers[0].Interval.Level, Basis: Servers}
-	below, above := spread{}, spread{}
+	below, above := variances{}, variances{}
 	for i, s := range servers {
 		iv := s.Interval
 		if shares[i] == 0 {
@@ -206,21 +206,21 @@ func mixedInterval(score float64, servers []Measured, shares []float64, f Fleet)
 	return out
 }
 
-// spread is a sum of variances with the degrees of freedom of each.
-type spread struct{ variance, parts float64 }
+// variances is a sum of variances with the degrees of freedom of each.
+type variances struct{ variance, parts float64 }
 
-func (s *spread) add(variance, df float64) {
-	s.variance += variance
-	s.parts += part(variance, df)
+func (v *variances) add(variance, df float64) {
+	v.variance += variance
+	v.parts += part(variance, df)
 }
 
-func (s *spread) df() float64 {
-	if s.parts == 0 {
+func (v *variances) df() float64 {
+	if v.parts == 0 {
 		return 0
 	}
-	return s.variance * s.variance / s.parts
+	return v.variance * v.variance / v.parts
 }
 
-func (s *spread) half(level float64) float64 {
-	return quantile(level, s.df()) * math.Sqrt(s.variance)
+func (v *variances) half(level float64) float64 {
+	return quantile(level, v.df()) * math.Sqrt(v.variance)
 }

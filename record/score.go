@@ -22,6 +22,7 @@ type outcome struct {
 	work             appweight.Work
 	interval         appweight.Interval
 	servers, repeats int
+	fleetLoad        float64 // work per second of such a server of the fleet; 0 where that is not known
 	adjustment       appweight.Adjustment
 	adjustable       bool
 }
@@ -75,9 +76,16 @@ func (r *Record) scores(fleets []appweight.Fleet) {
 	}
 	r.Fleet = newFleet(fleet, why)
 	groups := r.groups()
+	failed := make([]error, len(groups))
 	for i := range groups {
-		if err := r.score(&groups[i], fleet, len(groups)); err != nil {
-			r.warn("no AppWeight%s: %v", groups[i].of(), hinted(err))
+		failed[i] = r.measure(&groups[i], fleet, len(groups))
+	}
+	for i, g := range groups {
+		if failed[i] == nil {
+			failed[i] = r.score(g, groups, fleet)
+		}
+		if failed[i] != nil {
+			r.warn("no AppWeight%s: %v", g.of(), hinted(failed[i]))
 		}
 	}
 	if len(fleet.Generations) > 1 {
@@ -128,9 +136,9 @@ func (g *group) of() string {
 	return " of " + g.generation
 }
 
-// score is the group's: from the targets that found their limit, or, where none
-// did, a bound from those that were not brought to it.
-func (r *Record) score(g *group, fleet appweight.Fleet, groups int) error {
+// measure finds N of a group: from the targets that found their limit, or, where
+// none did, a bound from those that were not brought to it.
+func (r *Record) measure(g *group, fleet appweight.Fleet, groups int) error {
 	for _, ending := range []ramp.Ending{ramp.Found, ramp.AtLeast} {
 		n, err := r.outcome(g, ending, fleet.Unit)
 		if err != nil {
@@ -140,40 +148,38 @@ func (r *Record) score(g *group, fleet appweight.Fleet, groups int) error {
 			continue
 		}
 		g.outcome = &n
-		load, known := fleet.PerServer(g.generation)
-		if groups > 1 && len(fleet.Generations) == 0 {
-			load, known = 0, false // each kind's own is not
+		if ending == ramp.Found && (groups == 1 || len(fleet.Generations) > 0) { // else each kind's load is not known
+			r.adjust(g, fleet)
 		}
-		if known && ending == ramp.Found {
-			r.adjust(g, fleet.Unit, load)
-		}
-		if groups > 1 || len(fleet.Generations) > 1 || len(fleet.Generations) == 1 && fleet.Generations[0].Name != g.generation {
-			fleet.Servers = 0 // the fleet has other servers than these
-		}
-		s, err := appweight.Compute(n.work, fleet, n.interval)
-		if err != nil {
-			return err
-		}
-		for _, w := range s.Warnings {
-			r.warn("%s", w)
-		}
-		out := Score{Generation: g.generation, Build: g.build, Ending: ending, UsersPerServer: s.UsersPerServer,
-			Work: Work{Unit: n.work.Unit, Scope: n.work.Scope, PerSecond: n.work.PerSecond}, WorkPerUser: s.WorkPerUser, FleetLoad: load,
-			MinimumServers: s.MinimumServers, Headroom: s.Headroom, Servers: n.servers, Repeats: n.repeats}
-		if n.work.Unit == appweight.Instructions {
-			out.Work.ISA = n.work.ISA
-		}
-		if ending == ramp.Found {
-			out.Interval = newInterval(s.Interval)
-		}
-		if g.adjustable && g.adjustment.Falls() {
-			adjusted, iv := g.adjustment.Apply(s.UsersPerServer, s.Interval)
-			out.LoadAdjusted, out.LoadAdjustedInterval = adjusted, newInterval(iv)
-		}
-		r.AppWeight = append(r.AppWeight, out)
 		return nil
 	}
 	return errors.New("no capacity was found")
+}
+
+// score adds the group's.
+func (r *Record) score(g group, groups []group, fleet appweight.Fleet) error {
+	if len(groups) > 1 || len(fleet.Generations) > 1 || len(fleet.Generations) == 1 && fleet.Generations[0].Name != g.generation {
+		fleet.Servers = 0 // the fleet has other servers than these
+	}
+	s, err := appweight.Compute(g.work, fleet, g.interval)
+	if err != nil {
+		return err
+	}
+	for _, w := range s.Warnings {
+		r.warn("%s", w)
+	}
+	out := Score{Generation: g.generation, Build: g.build, Ending: g.ending, UsersPerServer: s.UsersPerServer,
+		Work: Work{Unit: g.work.Unit, Scope: g.work.Scope, PerSecond: g.work.PerSecond}, WorkPerUser: s.WorkPerUser, FleetLoad: g.fleetLoad,
+		MinimumServers: s.MinimumServers, Headroom: s.Headroom, Servers: g.servers, Repeats: g.repeats}
+	if g.work.Unit == appweight.Instructions {
+		out.Work.ISA = g.work.ISA
+	}
+	if g.ending == ramp.Found {
+		out.Interval = newInterval(s.Interval)
+		r.adjustScore(&out, g, groups, fleet, s.Interval)
+	}
+	r.AppWeight = append(r.AppWeight, out)
+	return nil
 }
 
 // outcome is N of a group's targets with this ending: the geometric mean over

@@ -3,7 +3,9 @@ package record
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"saturate/appweight"
 	"saturate/ramp"
@@ -14,33 +16,65 @@ import (
 // limit before the fleet's figures are doubted.
 const busierBy = 1.05
 
-// adjust finds by how much the group's score is off because the fleet's figures
-// were taken at another load than the holds: by each repeat's own curve.
-func (r *Record) adjust(g *group, unit string, fleetLoad float64) {
-	if unit == appweight.Requests {
-		return // one is one at any load
+// adjust finds by how much less a request costs the group's servers in the hold
+// than at the fleet's load: by each repeat's own curve.
+func (r *Record) adjust(g *group, fleet appweight.Fleet) {
+	load, known := fleet.PerServer(g.generation)
+	if !known {
+		return
 	}
-	if fleetLoad > busierBy*g.work.PerSecond {
+	g.fleetLoad = load
+	if load > busierBy*g.work.PerSecond {
 		r.warn("a server%s in the fleet spends %s in the peak, more than one sustains at its limit (%s): check the number of servers and what is counted",
-			g.of(), perSecond(fleetLoad, unit), perSecond(g.work.PerSecond, unit))
+			g.of(), perSecond(load, fleet.Unit), perSecond(g.work.PerSecond, fleet.Unit))
+		return
+	}
+	if fleet.Unit == appweight.Requests { // one is one at any load
 		return
 	}
 	var all []appweight.Adjustment
 	for _, t := range g.targets {
 		for _, repeat := range t.Counting() {
-			hold, ok := repeat.held(unit)
+			hold, ok := repeat.held(fleet.Unit)
 			if !ok {
 				continue
 			}
-			if a, ok := appweight.Adjust(repeat.Curve(unit), hold, fleetLoad); ok {
+			if a, ok := appweight.Adjust(repeat.Curve(fleet.Unit), hold, load); ok {
 				all = append(all, a)
 			}
 		}
 	}
 	g.adjustment, g.adjustable = appweight.PoolAdjustments(all)
-	if g.adjustable && g.adjustment.Rises() {
+}
+
+// adjustScore sets the load-adjusted score where it matters: with the fleet's
+// work as it would be if every server were as busy as in the hold. A generation
+// that was not measured is taken to be as this one.
+func (r *Record) adjustScore(s *Score, g group, groups []group, fleet appweight.Fleet, iv appweight.Interval) {
+	if !g.adjustable {
+		return
+	}
+	parts, each := []float64{1}, []appweight.Adjustment{g.adjustment}
+	if len(fleet.Generations) > 0 {
+		parts, each = nil, nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Fleet.Generations)) {
+		a := g.adjustment
+		for _, other := range groups {
+			if other.generation == name && name != g.generation && other.outcome != nil && other.adjustable {
+				a = other.adjustment
+			}
+		}
+		parts, each = append(parts, r.Fleet.Generations[name]), append(each, a)
+	}
+	a := appweight.CombineAdjustments(parts, each)
+	switch {
+	case a.Rises():
 		r.warn("a request costs %.2g%% more %s in the hold than at the fleet's load: the score%s is too high by about that",
-			100*(1/g.adjustment.Factor-1), unit, g.of())
+			100*(1/a.Factor-1), fleet.Unit, g.of())
+	case a.Falls():
+		adjusted, own := a.Apply(s.UsersPerServer, iv)
+		s.LoadAdjusted, s.LoadAdjustedInterval = adjusted, newInterval(own)
 	}
 }
 
@@ -70,7 +104,7 @@ func (r *Record) scoreFleet(groups []group, fleet appweight.Fleet) {
 		r.warn("%s", w)
 	}
 	r.FleetScore = newFleetScore(m)
-	r.FleetScore.LoadAdjusted = adjusted(groups, m, fleet)
+	r.FleetScore.LoadAdjusted = adjusted(groups, m)
 }
 
 func fleetHas(f appweight.Fleet, generation string) bool {
@@ -83,24 +117,27 @@ func fleetHas(f appweight.Fleet, generation string) bool {
 }
 
 // adjusted is the fleet's score with each generation's need of servers lowered by
-// what its own curve says; 0 where none says anything.
-func adjusted(groups []group, m appweight.Mixed, fleet appweight.Fleet) float64 {
-	var needed float64
-	any := false
+// what its own curve says; 0 where one of them says nothing, or all of it does not
+// matter.
+func adjusted(groups []group, m appweight.Mixed) float64 {
+	need := map[string]float64{}
 	for _, d := range m.Demands {
-		need := d.Equivalents
-		for _, g := range groups {
-			if g.generation == d.Name && g.outcome != nil && g.adjustable && g.adjustment.Falls() {
-				need /= g.adjustment.Factor
-				any = true
-			}
-		}
-		needed += need
+		need[d.Name] += d.Equivalents
 	}
-	if !any {
+	var parts []float64
+	var each []appweight.Adjustment
+	for _, g := range groups {
+		if _, ok := need[g.generation]; ok && g.outcome != nil && g.adjustable {
+			parts, each = append(parts, need[g.generation]), append(each, g.adjustment)
+		}
+	}
+	if len(parts) < len(need) {
 		return 0
 	}
-	return fleet.ActiveUsers / needed
+	if a := appweight.CombineAdjustments(parts, each); a.Falls() {
+		return m.UsersPerServer * a.Factor
+	}
+	return 0
 }
 
 // mixOff is by how much the mix's cost of a request may be off the fleet's.
