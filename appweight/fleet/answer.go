@@ -1,8 +1,6 @@
 package fleet
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -16,72 +14,37 @@ import (
 const (
 	maxAnswer = 1 << 30 // bytes
 	maxSeries = 1_500_000
+	maxDepth  = 20
 )
 
 // An answer is decoded as it comes, one series at a time: those of a large
 // fleet are never in memory together.
 type answer struct {
-	want            string // the result's type
-	each            func(series) error
-	status          string
-	problem         string
+	want string            // the result's type
+	keep map[string]string // the labels that are read, and their names
+	// texts keeps one copy of each label's value.
+	texts names
+	// each gets every series. The labels and points are good for the call.
+	each func(labels map[string]string, points []point) error
+
+	status, problem string
 	got             string
 	warnings, infos []string
 	partial         bool
-	seen            int
+
+	lexer  *lexer
+	labels map[string]string
+	points []point
+	seen   int
 }
 
-// A series is one of a vector (Value) or of a matrix (Values).
-type series struct {
-	Metric    map[string]string `json:"metric"`
-	Value     stamped           `json:"value"`
-	Values    []stamped         `json:"values"`
-	Histogram json.RawMessage   `json:"histogram"`
-}
-
-// stamped is [1700000000.000, "1.5"].
-type stamped struct {
-	at    int64
-	value float64
-}
-
-// UnmarshalJSON reads a pair of a time and a number in quotes.
-func (s *stamped) UnmarshalJSON(text []byte) error {
-	at, value, ok := strings.Cut(strings.Trim(string(text), "[]"), ",")
-	if !ok {
-		return fmt.Errorf("%s is no value with its time", text)
-	}
-	t, err := strconv.ParseFloat(strings.TrimSpace(at), 64)
-	if err != nil {
-		return err
-	}
-	s.at = int64(math.Round(t))
-	s.value, err = strconv.ParseFloat(strings.Trim(strings.TrimSpace(value), `"`), 64)
-	return err
-}
-
+// decode reads the whole answer. What it says beside its series is in a.
 func (a *answer) decode(r io.Reader) error {
-	d := json.NewDecoder(r)
-	err := object(d, func(key string) error {
-		switch key {
-		case "status":
-			return d.Decode(&a.status)
-		case "error":
-			return d.Decode(&a.problem)
-		case "warnings":
-			return d.Decode(&a.warnings)
-		case "infos":
-			return d.Decode(&a.infos)
-		case "isPartial":
-			return d.Decode(&a.partial)
-		case "data":
-			return object(d, func(key string) error { return a.data(d, key) })
-		}
-		return d.Decode(new(json.RawMessage))
-	})
-	switch {
-	case err != nil:
+	a.lexer, a.labels = newLexer(r), map[string]string{}
+	if err := a.lexer.object(a.field); err != nil {
 		return err
+	}
+	switch {
 	case a.status != "success":
 		return fmt.Errorf("its status is %q: %s", a.status, printable(a.problem))
 	case a.got != a.want:
@@ -90,72 +53,115 @@ func (a *answer) decode(r io.Reader) error {
 	return nil
 }
 
-func (a *answer) data(d *json.Decoder, key string) error {
+func (a *answer) field(key string) (err error) {
+	switch key {
+	case "status":
+		return a.text(&a.status)
+	case "error":
+		return a.text(&a.problem)
+	case "warnings":
+		a.warnings, err = a.lexer.words()
+	case "infos":
+		a.infos, err = a.lexer.words()
+	case "isPartial": // VictoriaMetrics's
+		var word []byte
+		word, err = a.lexer.scalar()
+		a.partial = string(word) == "true"
+	case "data":
+		return a.lexer.object(a.data)
+	default:
+		return a.lexer.skip(maxDepth)
+	}
+	return err
+}
+
+func (a *answer) text(into *string) error {
+	word, err := a.lexer.str()
+	*into = string(word)
+	return err
+}
+
+func (a *answer) data(key string) error {
 	switch key {
 	case "resultType":
-		return d.Decode(&a.got)
+		return a.text(&a.got)
 	case "result":
 		if a.got != "" && a.got != a.want {
 			return &Error{Problem: fmt.Sprintf("the query gives a %s, and series are needed", a.got), Remedy: "write a query that gives one series per server", refused: true}
 		}
-		return a.result(d)
+		return a.lexer.array(a.series)
 	}
-	return d.Decode(new(json.RawMessage))
+	return a.lexer.skip(maxDepth)
 }
 
-func (a *answer) result(d *json.Decoder) error {
-	if err := expect(d, '['); err != nil {
-		return err
+// series reads one: {"metric":{...},"value":[...]} or with "values".
+func (a *answer) series() error {
+	if a.seen++; a.seen > maxSeries {
+		return &Error{Problem: fmt.Sprintf("the query gives more than %d series", maxSeries), Remedy: "add up what belongs to one server: sum by (instance) (...)", refused: true}
 	}
-	labels := map[string]string{}
-	for d.More() {
-		if a.seen++; a.seen > maxSeries {
-			return &Error{Problem: fmt.Sprintf("the query gives more than %d series", maxSeries), Remedy: "add up what belongs to one server: sum by (instance) (...)", refused: true}
-		}
-		clear(labels)
-		s := series{Metric: labels, Value: stamped{value: math.NaN()}}
-		if err := d.Decode(&s); err != nil {
-			return err
-		}
-		if len(s.Histogram) > 0 {
+	clear(a.labels)
+	a.points = a.points[:0]
+	err := a.lexer.object(func(key string) error {
+		switch key {
+		case "metric":
+			return a.lexer.object(a.label)
+		case "value":
+			return a.point()
+		case "values":
+			return a.lexer.array(a.point)
+		case "histogram", "histograms":
 			return &Error{Problem: "the query gives a histogram, not a number", Remedy: "write a query that gives numbers", refused: true}
 		}
-		if err := a.each(s); err != nil {
-			return err
-		}
-	}
-	return expect(d, ']')
-}
-
-// object walks through the keys of an object; each reads the key's value.
-func object(d *json.Decoder, each func(key string) error) error {
-	if err := expect(d, '{'); err != nil {
+		return a.lexer.skip(maxDepth)
+	})
+	if err != nil {
 		return err
 	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return err
-		}
-		if err := each(key.(string)); err != nil {
-			return err
-		}
-	}
-	return expect(d, '}')
+	return a.each(a.labels, a.points)
 }
 
-var errShape = errors.New("it is not an answer of a Prometheus-compatible API")
-
-func expect(d *json.Decoder, want json.Delim) error {
-	got, err := d.Token()
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	if err == nil && got != want {
-		err = errShape
+func (a *answer) label(key string) error {
+	value, err := a.lexer.str()
+	if name, ok := a.keep[key]; ok && err == nil {
+		a.labels[name] = a.texts.of(value)
 	}
 	return err
 }
+
+// point reads [1700000000.123, "1.5"].
+func (a *answer) point() error {
+	var p point
+	if err := a.lexer.expect('['); err != nil {
+		return err
+	}
+	at, err := a.lexer.scalar()
+	if err != nil {
+		return err
+	}
+	t, err := strconv.ParseFloat(string(at), 64)
+	if err != nil {
+		return errShape
+	}
+	p.at = int64(math.Round(t))
+	if err := a.lexer.expect(','); err != nil {
+		return err
+	}
+	value, err := a.lexer.str()
+	if err != nil {
+		return err
+	}
+	if p.value, err = strconv.ParseFloat(string(value), 64); err != nil {
+		return errShape
+	}
+	if len(a.points) >= maxPoints {
+		return fmt.Errorf("a series of it has more than %d points", maxPoints)
+	}
+	a.points = append(a.points, p)
+	return a.lexer.expect(']')
+}
+
+// maxPoints is what Prometheus itself allows a series.
+const maxPoints = 11_000
 
 // printable keeps what a server says from moving a terminal's cursor.
 func printable(s string) string {

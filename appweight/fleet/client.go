@@ -22,6 +22,8 @@ import (
 type client struct {
 	config  Config
 	http    *http.Client
+	keep    map[string]string // the labels that are read
+	texts   names
 	asked   []Query
 	doubts  []Doubt
 	partial bool // an answer may lack something
@@ -60,7 +62,11 @@ func newClient(c Config) (*client, error) {
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: trust, ForceAttemptHTTP2: true,
 		TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 1 << 20}
-	return &client{config: c, http: &http.Client{Transport: transport,
+	keep := map[string]string{}
+	for _, name := range []string{c.Labels.Host, c.Labels.Generation, c.Labels.Region, c.Labels.ISA, "job", "scope", machine} {
+		keep[name] = name
+	}
+	return &client{config: c, keep: keep, texts: names{}, http: &http.Client{Transport: transport,
 		// Whoever is redirected to would get our credentials.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
@@ -71,8 +77,11 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 func (c *client) vector(ctx context.Context, purpose, query string, at time.Time, each func(labels map[string]string, value float64) error) error {
 	c.asked = append(c.asked, Query{For: purpose, Text: query, At: &at})
 	form := url.Values{"query": {query}, "time": {seconds(at)}}
-	return c.ask(ctx, purpose, "query", form, "vector", func(s series) error {
-		return each(s.Metric, float64(s.Value.value))
+	return c.ask(ctx, purpose, "query", form, "vector", func(labels map[string]string, points []point) error {
+		if len(points) != 1 {
+			return errShape
+		}
+		return each(labels, points[0].value)
 	})
 }
 
@@ -80,13 +89,7 @@ func (c *client) vector(ctx context.Context, purpose, query string, at time.Time
 func (c *client) matrix(ctx context.Context, purpose, query string, from, to time.Time, step time.Duration, each func(map[string]string, []point) error) error {
 	c.asked = append(c.asked, Query{For: purpose, Text: query, From: &from, To: &to})
 	form := url.Values{"query": {query}, "start": {seconds(from)}, "end": {seconds(to)}, "step": {strconv.Itoa(int(step / time.Second))}}
-	return c.ask(ctx, purpose, "query_range", form, "matrix", func(s series) error {
-		points := make([]point, len(s.Values))
-		for i, v := range s.Values {
-			points[i] = point{at: v.at, value: float64(v.value)}
-		}
-		return each(s.Metric, points)
-	})
+	return c.ask(ctx, purpose, "query_range", form, "matrix", each)
 }
 
 func seconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
@@ -98,7 +101,7 @@ const attempts = 3
 // ask sends a query and decodes its answer as it comes. What an API that may
 // lack a part of the data would answer is refused: partial_response is Thanos's
 // word for that, deny_partial_response VictoriaMetrics's; others ignore both.
-func (c *client) ask(ctx context.Context, purpose, endpoint string, form url.Values, want string, each func(series) error) error {
+func (c *client) ask(ctx context.Context, purpose, endpoint string, form url.Values, want string, each func(map[string]string, []point) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	form.Set("timeout", strconv.Itoa(int(c.config.Timeout/time.Second))+"s")
@@ -114,7 +117,7 @@ func (c *client) ask(ctx context.Context, purpose, endpoint string, form url.Val
 	if response.StatusCode/100 != 2 {
 		return refusal(purpose, address, response)
 	}
-	a := answer{want: want, each: each}
+	a := answer{want: want, each: each, keep: c.keep, texts: c.texts}
 	if err := a.decode(io.LimitReader(response.Body, maxAnswer)); err != nil {
 		var ours *Error
 		if errors.As(err, &ours) {

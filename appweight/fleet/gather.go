@@ -29,8 +29,6 @@ type tally struct {
 	work float64 // done within the window, or the sum over its minutes
 	seen float64 // figures that it comes from
 	own  float64 // work per second in the window's middle
-
-	third float64 // figures of the third being counted
 }
 
 // A gathering is all that was asked about one unit.
@@ -74,49 +72,45 @@ func (m meter) per(window time.Duration) float64 {
 	return window.Seconds()
 }
 
-// seen counts the figures that each series has in each third of the window. An
-// even third holds the same number everywhere: one with fewer for all servers
-// is a gap, not a longer interval.
+// seen counts the figures that each series has in the window, and finds out how
+// many a whole window holds: what most servers have, unless a third of it has
+// fewer than another. That is a gap, not a longer interval.
 func (r *reader) seen(ctx context.Context, g *gathering) error {
+	m, c := g.meter, r.config
+	query := func(w time.Duration) string { return m.seen(c, w) }
+	if err := r.windowed(ctx, m.unit+" figures", query, r.peak.To, g.window, time.Minute, func(t *tally, v float64) { t.seen += v }, g); err != nil {
+		return err
+	}
+	if m.counter == "" {
+		g.expected = g.window.Minutes()
+		return nil
+	}
+	if c.ScrapeInterval > 0 {
+		g.interval = c.ScrapeInterval
+		g.expected = g.window.Seconds() / g.interval.Seconds()
+		return nil
+	}
 	piece := (g.window / thirds).Truncate(time.Second)
-	query := func(w time.Duration) string { return g.meter.seen(r.config, w) }
-	most := 0.0
-	for i := range thirds {
-		end := r.peak.To.Add(-time.Duration(i) * piece)
-		if err := r.windowed(ctx, g.meter.unit+" figures", query, end, piece, time.Minute, func(t *tally, v float64) { t.third += v }, g); err != nil {
+	held := make([]float64, thirds)
+	for i := range held {
+		usual := func(w time.Duration) string { return fmt.Sprintf("quantile(0.5, %s)", m.seen(c, w)) }
+		err := r.pieces(ctx, m.unit+" figures of a server", usual, r.peak.To.Add(-time.Duration(i)*piece), piece, time.Minute,
+			func(_ map[string]string, v float64) error {
+				held[i] += v
+				return nil
+			})
+		if err != nil {
 			return err
 		}
-		var counts []float64
-		for _, t := range g.tallies {
-			counts = t.count(counts)
-		}
-		for i := range g.totals {
-			counts = g.totals[i].count(counts)
-		}
-		if slices.Sort(counts); len(counts) > 0 {
-			most = max(most, counts[len(counts)/2])
-		}
+		g.expected += held[i]
 	}
-	g.expected = thirds * most
-	switch {
-	case g.meter.counter == "":
-		g.expected = g.window.Minutes()
-	case r.config.ScrapeInterval > 0:
-		g.interval = r.config.ScrapeInterval
-		g.expected = g.window.Seconds() / g.interval.Seconds()
-	case g.expected > 0:
+	if most := slices.Max(held); slices.Min(held) < most-1 { // one more or less is chance
+		g.expected = thirds * most
+	}
+	if g.expected >= 1 {
 		g.interval = (g.window / time.Duration(g.expected)).Round(time.Second)
 	}
 	return nil
-}
-
-// count ends a third of the window, and appends what it held.
-func (t *tally) count(counts []float64) []float64 {
-	if t.third > 0 {
-		counts = append(counts, t.third)
-	}
-	t.seen, t.third = t.seen+t.third, 0
-	return counts
 }
 
 // misbehaviour asks which counters did what they should not.
@@ -125,12 +119,12 @@ func (r *reader) misbehaviour(ctx context.Context, g *gathering, least time.Dura
 	g.restarted, g.steppedBack, g.frozen, g.ended = map[source]bool{}, map[source]bool{}, map[source]bool{}, map[source]bool{}
 	note := func(into map[source]bool) func(source) { return func(s source) { into[s] = true } }
 	if m.counter != "" {
-		err := r.offenders(ctx, m.unit+" restarts", func(w time.Duration) string { return m.restarted(c, w) }, g.window, least, note(g.restarted))
+		err := r.offenders(ctx, m.unit, "restarts", func(w time.Duration) string { return m.restarted(c, w) }, g.window, least, note(g.restarted))
 		if err == nil && len(g.restarted) > 0 {
-			err = r.offenders(ctx, m.unit+" falls", func(w time.Duration) string { return m.steppedBack(c, w) }, g.window, least, note(g.steppedBack))
+			err = r.offenders(ctx, m.unit, "falls", func(w time.Duration) string { return m.steppedBack(c, w) }, g.window, least, note(g.steppedBack))
 		}
 		if err == nil {
-			err = r.offenders(ctx, m.unit+" ends", func(time.Duration) string { return m.ended(c, g.interval) }, least, least, note(g.ended))
+			err = r.offenders(ctx, m.unit, "ends", func(time.Duration) string { return m.ended(c, g.interval) }, least, least, note(g.ended))
 		}
 		if err != nil {
 			return err
@@ -140,14 +134,19 @@ func (r *reader) misbehaviour(ctx context.Context, g *gathering, least time.Dura
 	if frozen == "" {
 		return nil
 	}
-	return r.offenders(ctx, m.unit+" standing still", func(time.Duration) string { return frozen }, least, least, note(g.frozen))
+	err := r.offenders(ctx, m.unit, "standing still", func(time.Duration) string { return frozen }, least, least, note(g.frozen))
+	if _, ok := tooMuch(err); ok {
+		r.doubt(Doubt{Kind: "frozen", Text: "whether counters of " + m.unit + " stand still cannot be told: that query touches more than the API allows", Remedy: tooMuchRemedy})
+		return nil
+	}
+	return err
 }
 
 // offenders asks for the servers to which something applies at the end of the
 // window.
-func (r *reader) offenders(ctx context.Context, purpose string, query func(time.Duration) string, window, least time.Duration, each func(source)) error {
-	return r.pieces(ctx, purpose, query, r.peak.To, window, least, func(labels map[string]string, _ float64) error {
-		s, _ := r.sourceOf(labels)
+func (r *reader) offenders(ctx context.Context, unit, what string, query func(time.Duration) string, window, least time.Duration, each func(source)) error {
+	return r.pieces(ctx, unit+" "+what, query, r.peak.To, window, least, func(labels map[string]string, _ float64) error {
+		s, _ := r.sourceOf(labels, unit)
 		each(source{instance: hostOf(s.instance), scope: s.scope})
 		return nil
 	})
@@ -156,10 +155,7 @@ func (r *reader) offenders(ctx context.Context, purpose string, query func(time.
 // windowed asks for something that adds up over a window, and adds it.
 func (r *reader) windowed(ctx context.Context, purpose string, query func(time.Duration) string, end time.Time, window, least time.Duration, add func(*tally, float64), g *gathering) error {
 	return r.pieces(ctx, purpose, query, end, window, least, func(labels map[string]string, v float64) error {
-		s, named := r.sourceOf(labels)
-		if g.meter.unit == appweight.Requests {
-			s.scope = ""
-		}
+		s, named := r.sourceOf(labels, g.meter.unit)
 		if !named {
 			i := slices.IndexFunc(g.totals, func(t tally) bool { return t.label == r.labelOf(labels) })
 			if i < 0 {
@@ -179,10 +175,14 @@ func (r *reader) windowed(ctx context.Context, purpose string, query func(time.D
 	})
 }
 
-// sourceOf reads which series this is, and whether it names a server.
-func (r *reader) sourceOf(labels map[string]string) (source, bool) {
-	s := source{r.names.one(labels[r.config.Labels.Host]), r.names.one(labels["job"]), r.names.one(labels["scope"])}
-	if s.scope == "" {
+// sourceOf reads which series this is, and whether it names a server. Requests
+// have no scope.
+func (r *reader) sourceOf(labels map[string]string, unit string) (source, bool) {
+	s := source{labels[r.config.Labels.Host], labels["job"], labels["scope"]}
+	switch {
+	case unit == appweight.Requests:
+		s.scope = ""
+	case s.scope == "":
 		s.scope = r.config.Scope
 	}
 	return s, s.instance != ""
@@ -196,8 +196,7 @@ func (r *reader) pieces(ctx context.Context, purpose string, query func(time.Dur
 		given++
 		return each(labels, v)
 	})
-	var much *Error
-	if err == nil || given > 0 || !errors.As(err, &much) || !much.tooMuch {
+	if _, ok := tooMuch(err); !ok || given > 0 {
 		return err
 	}
 	half := (window / 2).Truncate(time.Second)
@@ -208,6 +207,13 @@ func (r *reader) pieces(ctx context.Context, purpose string, query func(time.Dur
 		return err
 	}
 	return r.pieces(ctx, purpose, query, end.Add(-half), window-half, least, each)
+}
+
+// tooMuch tells an error of a query that touches more than the API allows.
+func tooMuch(err error) (*Error, bool) {
+	var e *Error
+	ok := errors.As(err, &e) && e.tooMuch
+	return e, ok
 }
 
 // sane is a figure that can be true.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -22,14 +21,17 @@ type host struct {
 // names keeps one copy of each text that many series repeat.
 type names map[string]string
 
-func (n names) one(s string) string {
-	if have, ok := n[s]; ok {
+func (n names) of(text []byte) string {
+	if have, ok := n[string(text)]; ok {
 		return have
 	}
-	s = strings.Clone(s)
+	s := string(text)
 	n[s] = s
 	return s
 }
+
+// machine is the label of node_uname_info that tells the instruction set.
+const machine = "machine"
 
 // hostOf is the server's name without the port, which differs between jobs.
 func hostOf(instance string) string {
@@ -44,7 +46,7 @@ func (r *reader) labelOf(labels map[string]string) label {
 	l := r.config.Labels
 	isa := labels[l.ISA]
 	if isa == "" {
-		isa = labels["machine"] // node_uname_info's
+		isa = labels[machine]
 	}
 	switch isa {
 	case "x86_64":
@@ -52,7 +54,7 @@ func (r *reader) labelOf(labels map[string]string) label {
 	case "aarch64":
 		isa = "arm64"
 	}
-	return label{r.names.one(labels[l.Generation]), r.names.one(labels[l.Region]), r.names.one(isa)}
+	return label{labels[l.Generation], labels[l.Region], isa}
 }
 
 // inventory reads which servers there are, and what they are.
@@ -61,7 +63,7 @@ func (r *reader) inventory(ctx context.Context) error {
 	at, window := r.peak.To, r.config.Window
 	unnamed := 0
 	err := r.client.vector(ctx, "hosts", inventory(r.config, window), at, func(labels map[string]string, minutes float64) error {
-		name := r.names.one(hostOf(labels[r.config.Labels.Host]))
+		name := hostOf(labels[r.config.Labels.Host])
 		if name == "" {
 			unnamed++
 			return nil
@@ -115,7 +117,7 @@ func (r *reader) information(ctx context.Context) error {
 				its := r.labelOf(labels)
 				h.label = h.filled(its)
 				if h.filled(label{}) != its.filled(h.label) {
-					contradicted[r.names.one(name)] = true
+					contradicted[name] = true
 				}
 			}
 			return nil

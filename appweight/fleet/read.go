@@ -14,6 +14,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"saturate/appweight"
@@ -23,7 +24,6 @@ import (
 type reader struct {
 	config Config
 	client *client
-	names  names
 	day    string
 	peak   Peak
 	hosts  map[string]*host
@@ -49,7 +49,7 @@ func Read(ctx context.Context, c Config, now time.Time) (Report, error) {
 		return Report{}, err
 	}
 	defer client.close()
-	r := &reader{config: c, client: client, names: names{}, hosts: map[string]*host{}}
+	r := &reader{config: c, client: client, hosts: map[string]*host{}}
 	if c.Timezone == "" {
 		r.doubt(Doubt{Kind: "time zone", Text: "no time zone is given: the day is UTC's", Remedy: "name the zone that most users live in: timezone: Europe/Berlin"})
 	}
@@ -65,7 +65,7 @@ func Read(ctx context.Context, c Config, now time.Time) (Report, error) {
 		if err != nil {
 			return Report{}, err
 		}
-		if len(units) == 0 {
+		if len(units) == 0 && !m.optional {
 			r.doubt(Doubt{Kind: "absent", Text: fmt.Sprintf("there are no figures in %s", m.unit), Remedy: absentRemedy(c, m)})
 		}
 		report.Units = append(report.Units, units...)
@@ -91,7 +91,7 @@ func (r *reader) users(ctx context.Context, zone *time.Location, now time.Time) 
 	several := 0
 	err = r.client.matrix(ctx, "users", r.config.Users, from.Add(r.config.Step), to, r.config.Step, func(_ map[string]string, all []point) error {
 		several++
-		points = all
+		points = slices.Clone(all)
 		return nil
 	})
 	switch {

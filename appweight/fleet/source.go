@@ -21,6 +21,8 @@ type meter struct {
 	// stands still, cpus the labels that both have of one CPU.
 	busy string
 	cpus []string
+	// optional figures are not missed.
+	optional bool
 	// expr is work per second, and frozen an expression for the number of CPUs
 	// whose counter stands still.
 	expr, frozen string
@@ -44,6 +46,7 @@ func meters(c Config) []meter {
 		all = []meter{
 			{unit: appweight.Instructions, counter: "saturate_instructions_total", busy: agentCPU, cpus: []string{c.Labels.Host, "scope"}},
 			{unit: appweight.CPUSeconds, counter: agentCPU},
+			{unit: appweight.Requests, counter: "saturate_requests_total", optional: true},
 		}
 	case c.Source == NodeExporter && c.Recorded:
 		all = []meter{
@@ -92,7 +95,7 @@ func (c Config) by(more ...string) string {
 // come before sums: a sum of counters hides a restart.
 func (m meter) work(c Config, window time.Duration) string {
 	if m.counter == "" {
-		return fmt.Sprintf("max by (%s) (sum_over_time((%s)[%s:1m]))", c.by(), m.expr, minutes(window))
+		return fmt.Sprintf("max by (%s) (sum_over_time((%s)[%s:1m]))", c.by(), m.expr, open(window))
 	}
 	one := fmt.Sprintf("max by (%s) (increase(%s[%s]))", c.by(m.parts...), m.counter, promql(window))
 	if len(m.parts) == 0 {
@@ -104,9 +107,9 @@ func (m meter) work(c Config, window time.Duration) string {
 // seen is a query for how many figures the window holds of each server.
 func (m meter) seen(c Config, window time.Duration) string {
 	if m.counter == "" {
-		return fmt.Sprintf("max by (%s) (count_over_time((%s)[%s:1m]))", c.by(), m.expr, minutes(window))
+		return fmt.Sprintf("max by (%s) (count_over_time((%s)[%s:1m]))", c.by(), m.expr, open(window))
 	}
-	return fmt.Sprintf("max by (%s) (count_over_time(%s[%s]))", c.by(), m.counter, promql(window))
+	return fmt.Sprintf("max by (%s) (count_over_time(%s[%s]))", c.by(), m.counter, open(window))
 }
 
 // restarted is a query for the servers whose counters began anew.
@@ -148,20 +151,20 @@ func (m meter) frozenQuery(c Config, interval time.Duration) string {
 // inventory is a query for the servers that exist within the window: in how
 // many of its minutes.
 func inventory(c Config, window time.Duration) string {
-	return fmt.Sprintf("count_over_time((%s)[%s:1m])", c.Hosts, minutes(window))
+	return fmt.Sprintf("count_over_time((%s)[%s:1m])", c.Hosts, open(window))
 }
 
 // information is a query for the labels of the servers.
 func information(c Config, window time.Duration) string {
-	return fmt.Sprintf("last_over_time((%s)[%s:1m])", c.Info, minutes(window))
+	return fmt.Sprintf("last_over_time((%s)[%s:1m])", c.Info, open(window))
 }
 
 // promql writes a duration as PromQL has it.
 func promql(d time.Duration) string { return strconv.Itoa(int(d/time.Second)) + "s" }
 
-// minutes is the range of a subquery that holds each of the window's minutes
-// once, whether or not its beginning is counted in (Prometheus 3 does not).
-func minutes(window time.Duration) string { return promql(max(window, time.Minute) - time.Second) }
+// open is a window without its beginning, which Prometheus 2 counts in and 3
+// does not: the end of one piece of a window is not the beginning of the next.
+func open(window time.Duration) string { return promql(window - time.Second) }
 
 // short writes 15m0s as 15m.
 func short(d time.Duration) string {

@@ -33,6 +33,9 @@ type reading struct {
 // units asks for one unit and judges what comes back, scope by scope.
 func (r *reader) units(ctx context.Context, m meter) ([]Unit, error) {
 	g, err := r.gather(ctx, m)
+	if much, ok := tooMuch(err); ok {
+		return []Unit{{Unit: m.unit, Refused: much.Problem, Remedy: much.Remedy}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -91,10 +94,11 @@ func (j *judged) add(s source, t tally) {
 	}
 }
 
-// present is the share of the window that so many figures speak of.
+// present is the share of the window that so many figures speak of. One that
+// is missing says nothing.
 func (j *judged) present(seen float64) float64 {
-	if share := seen / j.g.expected; share < wholePresence {
-		return share
+	if seen+1 < wholePresence*j.g.expected {
+		return seen / j.g.expected
 	}
 	return 1
 }
@@ -139,11 +143,10 @@ func (j *judged) unit() Unit {
 			kind = n.label
 		default:
 			kind = n.label
-			s.reporting, s.perSecond, s.own = min(h.present, n.present), n.perSecond, n.own
-			if s.reporting < wholePresence*h.present {
+			s.reporting, s.perSecond, s.own = h.present, n.perSecond, n.own
+			if n.present < wholePresence*h.present {
+				s.reporting = n.present
 				brief = append(brief, name)
-			} else {
-				s.reporting = h.present
 			}
 		}
 		p, g := parts[kind], generations[kind.generation+"\x00"+kind.isa]

@@ -103,6 +103,7 @@ type trap struct {
 	fill    func(world)
 	config  fleet.Config
 	want    float64 // instructions a second
+	own     float64 // in the middle minute; 0: the same
 	within  float64 // relative
 	cover   float64
 	doubts  []string // kinds that there must be, and no others
@@ -146,7 +147,7 @@ var traps = []trap{
 		for i := range hosts {
 			w.agent(name(i), cut(line(hour, 15*2e9), 80, 110), cut(line(hour, 15*.5), 80, 110))
 		}
-	}, refused: "of the servers report", cover: .635, doubts: []string{"gap"}},
+	}, refused: "of the servers report", cover: .65, doubts: []string{"gap"}},
 	{name: "an estimate that steps back", fill: func(w world) {
 		w.rest(1)
 		values := line(hour, 15*2e9)
@@ -182,9 +183,18 @@ var traps = []trap{
 		w.rest(0)
 		w.agent("db-1:9321", line(hour, 15*9e9), line(hour, 15))
 	}, want: 80e9, within: 1e-3, cover: 1, doubts: []string{"not listed"}},
-	{name: "a mean of five minutes hides the peak's own minute", fill: func(w world) {
-		w.rest(0)
-	}, want: 80e9, within: 1e-3, cover: 1, config: fleet.Config{Queries: fleet.Queries{Instructions: `sum by (instance) (rate(saturate_instructions_total[1m]))`}}},
+	{name: "a busy minute in the middle", fill: func(w world) {
+		w.rest(hosts)
+		for i := range hosts {
+			values := line(hour, 15*2e9)
+			for s := 117; s < hour; s++ { // three times as much from 20:29 to 20:30
+				values[s] += 15 * 4e9 * float64(min(s-116, 4))
+			}
+			w.agent(name(i), values, line(hour, 15*.5))
+		}
+	}, want: 80e9 + 160e9/15, own: 240e9, within: .01, cover: 1},
+	{name: "own queries", fill: func(w world) { w.rest(1) }, want: 80e9, within: 1e-3, cover: .975, doubts: []string{"coverage", "missing"},
+		config: fleet.Config{Source: fleet.Own, Hosts: `up{job="saturate"}`, Queries: fleet.Queries{Instructions: `sum by (instance) (rate(saturate_instructions_total[1m]))`}}},
 }
 
 // recorded are the doubts about what the recording rules keep of some traps:
@@ -260,7 +270,10 @@ func (trap trap) check(t *testing.T, c fleet.Config, now time.Time) {
 	if off := unit.PerSecond/trap.want - 1; trap.want > 0 && !(math.Abs(off) <= trap.within) {
 		t.Errorf("%.5g instructions/s, %+.2g%% off", unit.PerSecond, 100*off)
 	}
-	if off := unit.OwnPerSecond/trap.want - 1; trap.want > 0 && !(math.Abs(off) <= max(.02, trap.within)) {
+	if trap.own == 0 {
+		trap.own = trap.want
+	}
+	if off := unit.OwnPerSecond/trap.own - 1; trap.want > 0 && !(math.Abs(off) <= max(.02, trap.within)) {
 		t.Errorf("%.5g instructions/s in the middle, %+.2g%% off", unit.OwnPerSecond, 100*off)
 	}
 }
