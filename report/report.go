@@ -24,7 +24,11 @@ type Format func(w io.Writer, r *record.Record, o Options) error
 
 // Formats are the formats by the name that -o takes.
 var Formats = map[string]Format{
-	"text": Text,
-	"json": JSON,
-	"html": HTML,
+	"text":        Text,
+	"json":        JSON,
+	"html":        HTML,
+	"markdown":    Markdown,
+	"junit":       JUnit,
+	"openmetrics": OpenMetrics,
+	"benchfmt":    Benchfmt,
 }
