@@ -12,6 +12,8 @@ type (
 	Ending  = ramp.Ending
 	Signal  = stress.Signal
 	Outcome = appweight.Outcome
+
+	CostPoint = appweight.CostPoint
 )
 
 // The endings.

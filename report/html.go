@@ -40,6 +40,7 @@ type sheet struct {
 	About    string
 	Headline headline
 	Scores   []scoreView
+	Mixed    *mixedView
 	Sides    template.HTML
 	Nights   *nightsView
 	Targets  []targetView
@@ -63,6 +64,13 @@ type scoreView struct {
 	record.Score
 	Name       string
 	Arithmetic string
+	Adjusted   string
+}
+
+// A mixedView is the score of a fleet of several generations.
+type mixedView struct {
+	Lines []string
+	Rows  [][]string
 }
 
 type targetView struct {
@@ -80,6 +88,7 @@ func newSheet(r *record.Record, o Options, css template.CSS) sheet {
 	for _, score := range r.AppWeight {
 		s.Scores = append(s.Scores, newScoreView(r, score))
 	}
+	s.Mixed = newMixedView(r)
 	for i := range r.Targets {
 		s.Targets = append(s.Targets, newTargetView(r, &r.Targets[i]))
 	}
@@ -89,15 +98,21 @@ func newSheet(r *record.Record, o Options, css template.CSS) sheet {
 	return s
 }
 
-// newHeadline is the score where there is one, else what the first target
-// sustains. Only a limit that was found is a bare number.
+// newHeadline is the fleet's score or the first target's where there is one, else
+// what that target sustains. Only a limit that was found is a bare number.
 func newHeadline(r *record.Record) headline {
 	h := headline{Ending: r.Ending}
 	var told *record.Repeat
 	if len(r.Targets) > 0 {
 		told = telling(&r.Targets[0])
 	}
-	switch {
+	switch f := r.FleetScore; {
+	case f != nil && f.Refused == "":
+		h.Bound, h.Figure, h.Unit = strings.TrimSpace(bound(f.Ending)), figure(f.UsersPerServer), "users per fully used server"
+		h.Detail = append(h.Detail, carrying(f))
+		if f.Interval != nil {
+			h.Detail = append(h.Detail, sure(f.Interval))
+		}
 	case len(r.AppWeight) > 0:
 		s := r.AppWeight[0]
 		h.Figure, h.Unit = figure(s.UsersPerServer), "users per server"
@@ -138,11 +153,34 @@ func sustains(t *record.Target, told *record.Repeat, unit string) (bound, rate, 
 
 func newScoreView(r *record.Record, s record.Score) scoreView {
 	v := scoreView{Score: s, Name: strings.TrimSpace(s.Generation + " " + s.Build)}
-	if f := r.Fleet; f != nil {
-		v.Arithmetic = fmt.Sprintf("%s/s of one server / (%s/s of the fleet / %s active users)",
-			work(s.Work.PerSecond, s.Work.Unit), work(f.PerSecond, f.Unit), figure(f.ActiveUsers))
+	if r.FleetScore != nil {
+		v.MinimumServers = 0 // the fleet is not of this kind alone
+	}
+	if r.Fleet != nil {
+		v.Arithmetic = arithmetic(s, r.Fleet) + scoped(s.Work)
+	}
+	if s.LoadAdjusted > 0 {
+		v.Adjusted = figure(s.LoadAdjusted) + loadAdjusted(s)
 	}
 	return v
+}
+
+func newMixedView(r *record.Record) *mixedView {
+	f := r.FleetScore
+	switch {
+	case f == nil:
+		return nil
+	case f.Refused != "":
+		return &mixedView{Lines: []string{"no AppWeight of the fleet: " + f.Refused}}
+	}
+	v := mixedView{Lines: []string{
+		fmt.Sprintf("%s%s users per fully used server%s = %s", bound(f.Ending), figure(f.UsersPerServer), within(f.Interval), equivalents(r, f)),
+		carrying(f),
+	}, Rows: demands(r, f)}
+	if f.LoadAdjusted > 0 {
+		v.Lines = append(v.Lines, figure(f.LoadAdjusted)+" allowing for load")
+	}
+	return &v
 }
 
 func newTargetView(r *record.Record, t *record.Target) targetView {
@@ -178,13 +216,16 @@ func fleetFacts(r *record.Record) []fact {
 	if f == nil {
 		return nil
 	}
-	all := []fact{{"work per second", work(f.PerSecond, f.Unit)}, {"active users", whole(f.ActiveUsers)}}
+	all := []fact{{"active users", whole(f.ActiveUsers)}}
 	add := func(name, value string, is bool) {
 		if is {
 			all = append(all, fact{name, value})
 		}
 	}
+	add("work per second", work(f.PerSecond, f.Unit), f.PerSecond > 0)
 	add("scope", f.Scope, f.Scope != "")
+	add("requests per second", figure(f.RequestsPerSecond), f.RequestsPerSecond > 0)
+	add("unit", f.Why, f.Why != "")
 	add("window", f.Window, f.Window != "")
 	add("servers", whole(f.Servers), f.Servers > 0)
 	add("coverage", record.Share(f.Coverage), f.Coverage > 0)

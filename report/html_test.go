@@ -185,3 +185,21 @@ func TestSpread(t *testing.T) {
 		}
 	})
 }
+
+// A fleet of several generations has its own score, and what each needs.
+func TestHTMLOfAMixedFleet(t *testing.T) {
+	all := records(t)
+	page := htmlOf(t, all["found_fleet"], Options{})
+	for _, want := range []string{"<strong>2,000</strong> users per fully used server", "<td>turin<td>us<td>60.0 G<td>45.0 T<td>751<td>1,000<td>25%",
+		"6,901,000 active users / 3,450.5 fully used servers", "3,451 servers carry the peak; it has 4,600, of which 25% are headroom"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if page = htmlOf(t, all["found_fleet_unmeasured"], Options{}); !strings.Contains(page, "no AppWeight of the fleet: no server of generation turin") {
+		t.Error("nothing said of the generation that was not measured")
+	}
+	if page = htmlOf(t, all["found_load_adjusted"], Options{}); !strings.Contains(page, "allowing for load: a request costs the fleet") {
+		t.Error("nothing said of the load")
+	}
+}

@@ -61,6 +61,29 @@ func without(ending ramp.Ending, why string, change func(*record.Repeat)) record
 	return r
 }
 
+// instructions counts a hold's work in 40 M instructions per request.
+func instructions(r record.Repeat) record.Repeat {
+	r.Work = &record.Work{Unit: "instructions", Scope: "host", PerSecond: r.Sustained.Rate * 40e6}
+	r.Cost = &record.Cost{Unit: "instructions", PerRequest: 40e6}
+	r.Measured = []record.Work{*r.Work, {Unit: "requests", PerSecond: r.Sustained.Rate}}
+	r.CostSE = map[string]float64{"instructions": .004}
+	return r
+}
+
+// falling gives a hold the steps of a server whose requests cost less as its load
+// rises: 60, 48 and 44 M instructions.
+func falling(r record.Repeat) record.Repeat {
+	for _, s := range []struct {
+		phase     ramp.Phase
+		part, per float64
+	}{{ramp.Approach, .2, 60e6}, {ramp.Approach, .5, 48e6}, {ramp.Approach, .9, 41e6}, {ramp.Reference, .614, 44e6}} {
+		level := s.part * r.Sustained.Rate
+		r.Steps = append(r.Steps, record.Step{Phase: s.phase, Level: level, Rate: level, Seconds: 10, Verdict: stress.OutcomeSustained, Pressure: r.Pressure,
+			Work: map[string]float64{"instructions": level * s.per, "requests": level}, CostSE: map[string]float64{"instructions": .006}})
+	}
+	return r
+}
+
 func records(t *testing.T) map[string]*record.Record {
 	fleet := &appweight.Fleet{Unit: "cpu_seconds", Scope: "cgroup", PerSecond: 61, ActiveUsers: 12000, Servers: 200}
 	labelled := func(generation string, t record.Target) record.Target {
@@ -104,6 +127,19 @@ func records(t *testing.T) map[string]*record.Record {
 			r.Restart, r.Bottleneck = 3, &record.Bottleneck{Name: stress.ContendedCPU}
 		})))
 	add("found_generations", fleet, nil, labelled("old", target("web-1", hold(1, 80))), labelled("new", target("web-2", hold(1, 160))))
+	threeKinds := &appweight.Fleet{Unit: "instructions", Scope: "host", ActiveUsers: 6901000, Window: "2026-11-20 20:08 to 20:23 Europe/Berlin", Coverage: .973,
+		Generations: []appweight.Generation{
+			{Name: "skylake", Region: "eu", ISA: "amd64", PerSecond: 30e12, Servers: 1600},
+			{Name: "zen4", Region: "eu", ISA: "amd64", PerSecond: 60e12, Servers: 2000},
+			{Name: "turin", Region: "us", ISA: "amd64", PerSecond: 45.03e12, Servers: 1000}}}
+	kinds := []record.Target{labelled("skylake", target("web-1", instructions(hold(1, 625)))), labelled("zen4", target("web-2", instructions(hold(1, 1000)))),
+		labelled("turin", target("web-3", instructions(hold(1, 1500))))}
+	add("found_fleet", threeKinds, []string{"minimum_servers <= 3400"}, kinds...)
+	add("found_fleet_unmeasured", threeKinds, nil, kinds[:2]...)
+	byLoad := *threeKinds
+	byLoad.Generations = nil
+	byLoad.PerSecond, byLoad.Servers, byLoad.Coverage = 40.5e12, 1500, 0
+	add("found_load_adjusted", &byLoad, nil, labelled("zen4", target("web-2", falling(instructions(hold(1, 1000))))))
 	add("at_least", fleet, []string{"sustained.rate >= 300", "appweight >= 200"}, target("web-1",
 		without(ramp.AtLeast, "the highest level allowed, 100, presses the target to 0.61 of its limit", func(r *record.Repeat) {
 			r.Sustained = &record.Sustained{Rate: 99.6}
@@ -221,6 +257,36 @@ func TestFigures(t *testing.T) {
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}
+
+// The curve is told where the cost changes by more than a tenth and its error.
+func TestCurve(t *testing.T) {
+	at := func(se float64, costs ...float64) *record.Repeat {
+		r := hold(1, 100)
+		r.CostSE = map[string]float64{"cpu_seconds": se}
+		for i, c := range costs {
+			level := float64(10 * (i + 1))
+			r.Steps = append(r.Steps, record.Step{Phase: ramp.Approach, Level: level, Rate: level, Verdict: stress.OutcomeSustained,
+				Work: map[string]float64{"cpu_seconds": c * level, "requests": level}, CostSE: map[string]float64{"cpu_seconds": se}})
+		}
+		return &r
+	}
+	for _, c := range []struct {
+		r    *record.Repeat
+		want string
+	}{
+		{at(.01, .003, .0031), ""},
+		{at(.01, .006, .004), "less as the load rises: 6.00 ms of CPU at 10.0, 4 ms at 20.0 req/s"},
+		{at(.01, .002, .0025), "more as the load rises: 2.00 ms of CPU at 10.0, 2.5 ms at 20.0 req/s"},
+		{at(.01, .003, .004, .003), "at other loads another amount: 3.00 ms of CPU at 10.0, 4 ms at 20.0, 3 ms at 30.0 req/s"},
+		{at(.3, .006, .004), ""},
+		{at(.01, .006), ""},
+		{at(.01, .009, .008, .007, .006, .005, .004, .003), "less as the load rises: 9.00 ms of CPU at 10.0, 8 ms at 20.0, 6 ms at 40.0, 5 ms at 50.0, 3 ms at 70.0 req/s"},
+	} {
+		if got := curve(c.r, "req/s"); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

@@ -21,12 +21,7 @@ func Text(w io.Writer, r *record.Record, o Options) error {
 		p.gap()
 		p.target(r, &r.Targets[i])
 	}
-	if len(r.AppWeight) > 0 {
-		p.gap()
-	}
-	for _, s := range r.AppWeight {
-		p.score(r, s)
-	}
+	p.scores(r)
 	p.gap()
 	p.limits(r)
 	p.requirements(r)
@@ -84,6 +79,9 @@ func (p *page) target(r *record.Record, t *record.Target) {
 	}
 	if t.Ending == record.Found || t.Ending == record.AtLeast {
 		p.line("costs", "", "%s", costs(*told))
+		if text := curve(told, r.Load.Unit); text != "" {
+			p.line("", "", "%s", text)
+		}
 	}
 	if text := advice(*told, r.Load.Held > 0); text != "" {
 		p.line("to change it", "", "%s", text)
@@ -200,38 +198,6 @@ func costs(r record.Repeat) string {
 			record.Seconds(l.P50), record.Seconds(l.P99)))
 	}
 	return strings.Join(append(parts, record.Share(r.FailedShare)+" failed"), "; ")
-}
-
-// score writes AppWeight and how it was computed.
-func (p *page) score(r *record.Record, s record.Score) {
-	of := ""
-	if s.Generation != "" {
-		of = " of " + s.Generation
-	}
-	bound := ""
-	if s.Ending == record.AtLeast {
-		bound = "at least "
-	}
-	text := fmt.Sprintf("%s%s users per server%s", bound, figure(s.UsersPerServer), of)
-	if s.Interval != nil {
-		text += fmt.Sprintf(" (%s to %s, %.0f%%, %s)", figure(s.Interval.Lo), figure(s.Interval.Hi), 100*s.Interval.Level, s.Interval.Basis)
-	}
-	p.line("AppWeight", bold, "%s", text)
-	if f := r.Fleet; f != nil {
-		scope := ""
-		if s.Work.Scope != "" {
-			scope = ", scope " + s.Work.Scope
-		}
-		p.line("", "", "= %s/s of one server / (%s/s of the fleet / %s active users)%s",
-			work(s.Work.PerSecond, s.Work.Unit), work(f.PerSecond, f.Unit), figure(f.ActiveUsers), scope)
-	}
-	if s.Ending == record.Found && s.MinimumServers > 0 {
-		text := fmt.Sprintf("%s such servers carry the fleet's peak", whole(s.MinimumServers))
-		if s.Headroom != nil && *s.Headroom >= 0 {
-			text += fmt.Sprintf("; %s of those it has are headroom", record.Share(*s.Headroom))
-		}
-		p.line("", "", "%s", text)
-	}
 }
 
 // limits writes the limits that were used, and which signals were not read.
