@@ -94,15 +94,18 @@ func PoolAdjustments(all []Adjustment) (a Adjustment, ok bool) {
 }
 
 // CombineAdjustments is what adjustments of parts come to for their sum: each part
-// of it, the work of a generation say, is divided by its own factor.
+// of it, the work of a generation say, is divided by its own factor. The same
+// adjustment of two parts is wrong for both alike.
 func CombineAdjustments(parts []float64, all []Adjustment) Adjustment {
 	var before, after, variance float64
+	left := map[Adjustment]float64{}
 	for i, part := range parts {
 		before += part
 		after += part / all[i].Factor
+		left[all[i]] += part / all[i].Factor
 	}
-	for i, part := range parts {
-		variance += math.Pow(part/all[i].Factor/after*all[i].SE, 2)
+	for a, part := range left {
+		variance += math.Pow(part/after*a.SE, 2)
 	}
 	return Adjustment{Factor: before / after, SE: math.Sqrt(variance)}
 }

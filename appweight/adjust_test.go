@@ -140,6 +140,13 @@ func TestCombineAdjustments(t *testing.T) {
 	}
 }
 
+func TestCombineAlike(t *testing.T) {
+	got := CombineAdjustments([]float64{30, 10}, []Adjustment{{1.1, .05}, {1.1, .05}})
+	if !near(got.Factor, 1.1, 1e-9) || !near(got.SE, .05, 1e-9) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestApply(t *testing.T) {
 	a := Adjustment{Factor: 1.1, SE: .02}
 	iv := Interval{Lo: 100 * math.Exp(-.03), Hi: 100 * math.Exp(.04), Level: .95, Basis: Restarts}

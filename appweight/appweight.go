@@ -117,7 +117,7 @@ func (f Fleet) PerServer(generation string) (work float64, ok bool) {
 	if len(f.Generations) > 0 {
 		spent, servers = 0, 0
 		for _, g := range f.Generations {
-			if g.Name != generation {
+			if !f.Matches(g, generation) {
 				continue
 			}
 			if !positive(g.Servers) {
@@ -130,6 +130,13 @@ func (f Fleet) PerServer(generation string) (work float64, ok bool) {
 		return 0, false
 	}
 	return spent / servers, true
+}
+
+// Matches tells whether servers with that label of generation are those of g. In
+// a fleet that is told apart by regions or instruction sets only, all are.
+func (f Fleet) Matches(g Generation, generation string) bool {
+	named := slices.ContainsFunc(f.Generations, func(g Generation) bool { return g.Name != "" })
+	return g.Name == generation || !named
 }
 
 // ISAs are the instruction sets that the fleet is known to have, sorted.

@@ -70,6 +70,9 @@ func Mix(servers []Measured, f Fleet) (Mixed, error) {
 	shares := make([]float64, len(servers)) // of M, by server
 	for _, g := range f.Generations {
 		i := slices.IndexFunc(servers, func(s Measured) bool { return s.Generation == g.Name })
+		if i < 0 && len(servers) == 1 && f.Matches(g, servers[0].Generation) {
+			i = 0
+		}
 		if i < 0 {
 			if !slices.Contains(missing, g.Name) {
 				missing = append(missing, g.Name)

@@ -198,6 +198,22 @@ func TestMixBoundsAndDoubts(t *testing.T) {
 	}
 }
 
+// A fleet told apart by regions only has servers of one kind, whatever the target
+// is called.
+func TestMixOfRegions(t *testing.T) {
+	f := Fleet{Unit: Instructions, Scope: "host", ISA: "amd64", ActiveUsers: 1000, Generations: []Generation{{Region: "eu", PerSecond: 45, Servers: 9}, {Region: "us", PerSecond: 41, Servers: 9}}}
+	m, err := Mix([]Measured{server("zen4", 10)}, f)
+	if err != nil || !near(m.Equivalents, 8.6, 1e-9) || m.MinimumServers != 10 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if load, ok := f.PerServer("zen4"); !ok || !near(load, 86./18, 1e-9) {
+		t.Errorf("%v, %v", load, ok)
+	}
+	if _, err := Mix([]Measured{server("zen4", 10), server("turin", 20)}, f); err == nil {
+		t.Error("which of two kinds the fleet has is not known")
+	}
+}
+
 // By hand: half of M each with log variances .0004 (4 degrees of freedom) and
 // .0009 (9), and the fleet's .0001 without number: v = .000425, df =
 // v^2 / ((.0001)^2/4 + (.000225)^2/9) = 22.2, t = 2.073.

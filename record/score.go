@@ -31,7 +31,7 @@ func (r *Record) groups() []group {
 	var groups []group
 	for i := range r.Targets {
 		t := &r.Targets[i]
-		generation, build := r.label(t, "generation"), r.label(t, "build")
+		generation, build := r.Label(t, "generation"), r.Label(t, "build")
 		found := false
 		for j := range groups {
 			if g := &groups[j]; g.generation == generation && g.build == build {
@@ -45,8 +45,8 @@ func (r *Record) groups() []group {
 	return groups
 }
 
-// label is the target's own, or the run's.
-func (r *Record) label(t *Target, name string) string {
+// Label is the target's own, or the run's.
+func (r *Record) Label(t *Target, name string) string {
 	if v, ok := t.Labels[name]; ok {
 		return v
 	}
@@ -158,7 +158,7 @@ func (r *Record) measure(g *group, fleet appweight.Fleet, groups int) error {
 
 // score adds the group's.
 func (r *Record) score(g group, groups []group, fleet appweight.Fleet) error {
-	if len(groups) > 1 || len(fleet.Generations) > 1 || len(fleet.Generations) == 1 && fleet.Generations[0].Name != g.generation {
+	if len(groups) > 1 || len(fleet.Generations) > 1 || len(fleet.Generations) == 1 && !fleet.Matches(fleet.Generations[0], g.generation) {
 		fleet.Servers = 0 // the fleet has other servers than these
 	}
 	s, err := appweight.Compute(g.work, fleet, g.interval)

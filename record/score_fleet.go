@@ -3,7 +3,6 @@ package record
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -58,14 +57,14 @@ func (r *Record) adjustScore(s *Score, g group, groups []group, fleet appweight.
 	if len(fleet.Generations) > 0 {
 		parts, each = nil, nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.Fleet.Generations)) {
+	for _, part := range fleet.Generations {
 		a := g.adjustment
 		for _, other := range groups {
-			if other.generation == name && name != g.generation && other.outcome != nil && other.adjustable {
+			if fleet.Matches(part, other.generation) && !fleet.Matches(part, g.generation) && other.outcome != nil && other.adjustable {
 				a = other.adjustment
 			}
 		}
-		parts, each = append(parts, r.Fleet.Generations[name]), append(each, a)
+		parts, each = append(parts, part.PerSecond), append(each, a)
 	}
 	a := appweight.CombineAdjustments(parts, each)
 	switch {
@@ -104,35 +103,27 @@ func (r *Record) scoreFleet(groups []group, fleet appweight.Fleet) {
 		r.warn("%s", w)
 	}
 	r.FleetScore = newFleetScore(m)
-	r.FleetScore.LoadAdjusted = adjusted(groups, m)
+	r.FleetScore.LoadAdjusted = adjusted(groups, m, fleet)
 }
 
 func fleetHas(f appweight.Fleet, generation string) bool {
-	for _, g := range f.Generations {
-		if g.Name == generation {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.Generations, func(g appweight.Generation) bool { return f.Matches(g, generation) })
 }
 
 // adjusted is the fleet's score with each generation's need of servers lowered by
 // what its own curve says; 0 where one of them says nothing, or all of it does not
 // matter.
-func adjusted(groups []group, m appweight.Mixed) float64 {
-	need := map[string]float64{}
-	for _, d := range m.Demands {
-		need[d.Name] += d.Equivalents
-	}
+func adjusted(groups []group, m appweight.Mixed, fleet appweight.Fleet) float64 {
 	var parts []float64
 	var each []appweight.Adjustment
-	for _, g := range groups {
-		if _, ok := need[g.generation]; ok && g.outcome != nil && g.adjustable {
-			parts, each = append(parts, need[g.generation]), append(each, g.adjustment)
+	for _, d := range m.Demands {
+		i := slices.IndexFunc(groups, func(g group) bool {
+			return g.outcome != nil && g.adjustable && fleet.Matches(d.Generation, g.generation)
+		})
+		if i < 0 {
+			return 0
 		}
-	}
-	if len(parts) < len(need) {
-		return 0
+		parts, each = append(parts, d.Equivalents), append(each, groups[i].adjustment)
 	}
 	if a := appweight.CombineAdjustments(parts, each); a.Falls() {
 		return m.UsersPerServer * a.Factor
@@ -197,7 +188,7 @@ func costInFleet(f appweight.Fleet, generation string) (float64, bool) {
 	}
 	var work, requests float64
 	for _, g := range f.Generations {
-		if g.Name == generation {
+		if f.Matches(g, generation) {
 			work, requests = work+g.PerSecond, requests+g.RequestsPerSecond
 		}
 	}
