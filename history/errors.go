@@ -191,7 +191,7 @@ func (e *BaselineError) Error() string { return fmt.Sprintf("record %s %s", e.ID
 // Hint is the remedy.
 func (e *BaselineError) Hint() string { return e.hint }
 
-// A LineError says which line of an import is wrong.
+// A LineError says which line of a stream of records is wrong.
 type LineError struct {
 	own
 	Line int // from 1
@@ -205,5 +205,5 @@ func (e *LineError) Unwrap() error { return e.Err }
 
 // Hint is the remedy.
 func (e *LineError) Hint() string {
-	return "nothing was imported; an import takes records as JSON, one after another, as `saturate history export` and `saturate run -o json` write them"
+	return "records are JSON, one after another, as `saturate history export` and `saturate run -o json` write them"
 }

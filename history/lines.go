@@ -84,24 +84,7 @@ type Imported struct {
 func (db *DB) Import(ctx context.Context, r io.Reader) (Imported, error) {
 	var n Imported
 	err := db.write(ctx, func(tx *sql.Tx) error {
-		lines := &lineCounter{r: r}
-		d := json.NewDecoder(lines)
-		for {
-			var data json.RawMessage
-			err := d.Decode(&data)
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return lines.wrong(err)
-			}
-			begin := d.InputOffset() - int64(len(data))
-			if err := n.add(ctx, tx, data); err != nil && sqliteCode(err) == 0 {
-				return &LineError{Line: lines.line(begin), Err: err}
-			} else if err != nil {
-				return err
-			}
-		}
+		return eachValue(r, func(data []byte) error { return n.add(ctx, tx, data) })
 	})
 	if err != nil {
 		return Imported{}, err
@@ -109,16 +92,66 @@ func (db *DB) Import(ctx context.Context, r io.Reader) (Imported, error) {
 	return n, nil
 }
 
-// add keeps one value of an import.
-func (n *Imported) add(ctx context.Context, tx *sql.Tx, data []byte) error {
+// Read returns the records of such a stream without keeping them, and without
+// its marks and baselines.
+func Read(r io.Reader) ([]Document, error) {
+	var all []Document
+	err := eachValue(r, func(data []byte) error {
+		l, err := readLine(data)
+		if err != nil || l != (line{}) {
+			return err
+		}
+		record, err := decode(data)
+		if err != nil {
+			return err
+		}
+		all = append(all, Document{ID: record.ID, JSON: data})
+		return nil
+	})
+	return all, err
+}
+
+// eachValue hands over the JSON values of a stream. Errors are *LineError, but
+// for those of a database.
+func eachValue(r io.Reader, each func(data []byte) error) error {
+	lines := &lineCounter{r: r}
+	d := json.NewDecoder(lines)
+	for {
+		var data json.RawMessage
+		err := d.Decode(&data)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return lines.wrong(err)
+		}
+		begin := d.InputOffset() - int64(len(data))
+		if err := each(data); err != nil && sqliteCode(err) == 0 {
+			return &LineError{Line: lines.line(begin), Err: err}
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// readLine tells a mark and a baseline from a record, which has neither.
+func readLine(data []byte) (line, error) {
 	if !bytes.HasPrefix(data, []byte("{")) {
-		return errors.New("this is not a record")
+		return line{}, errors.New("this is not a record")
 	}
 	var l line
 	if err := json.Unmarshal(data, &l); err != nil {
-		return fmt.Errorf("read record: %w", err)
+		return line{}, fmt.Errorf("read record: %w", err)
 	}
+	return l, nil
+}
+
+// add keeps one value of an import.
+func (n *Imported) add(ctx context.Context, tx *sql.Tx, data []byte) error {
+	l, err := readLine(data)
 	switch {
+	case err != nil:
+		return err
 	case l.Mark != nil:
 		_, err := addMark(ctx, tx, *l.Mark)
 		return err

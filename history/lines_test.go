@@ -122,6 +122,34 @@ func TestImportTakesWhatRunsWrite(t *testing.T) {
 	}
 }
 
+func TestRead(t *testing.T) {
+	db := fresh(t)
+	want := feed(0, target("web-1", "zen4", hold(1, 1)))
+	add1(t, db, want)
+	if _, err := db.AddMark(t.Context(), Mark{Text: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.SetBaseline(t.Context(), want.ID); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if _, err := db.Export(t.Context(), &b, Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Read(&b)
+	if err != nil || len(all) != 1 || all[0].ID != want.ID {
+		t.Fatal(all, err)
+	}
+	got, err := all[0].Record()
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	var line *LineError
+	if _, err := Read(strings.NewReader("\n{}")); !errors.As(err, &line) || line.Line != 2 {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestImportIsAllOrNothing(t *testing.T) {
 	good, err := json.Marshal(feed(0))
 	if err != nil {
@@ -152,7 +180,7 @@ func TestImportIsAllOrNothing(t *testing.T) {
 			db := fresh(t)
 			_, err := db.Import(t.Context(), strings.NewReader(string(good)+"\n"+c.text+"\n"))
 			var line *LineError
-			if !errors.As(err, &line) || line.Line != c.line || !strings.Contains(err.Error(), c.problem) || !strings.Contains(line.Hint(), "nothing was imported") {
+			if !errors.As(err, &line) || line.Line != c.line || !strings.Contains(err.Error(), c.problem) || !strings.Contains(line.Hint(), "records are JSON") {
 				t.Errorf("%v, hint %q; want line %d, %q", err, hintOf(err), c.line, c.problem)
 			}
 			if n := rowsOf(t, db, "documents"); n != 0 {

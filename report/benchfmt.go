@@ -23,30 +23,40 @@ import (
 //
 // A repeat that found no limit is not a sample: it gets a comment.
 func Benchfmt(w io.Writer, r *record.Record, _ Options) error {
+	return Benchmarks(w, []*record.Record{r})
+}
+
+// Benchmarks is Benchfmt of several records: nights, say, as one another's
+// repeats.
+func Benchmarks(w io.Writer, records []*record.Record) error {
 	var b bytes.Buffer
 	out := benchfmt.NewWriter(&b)
 	units := make(map[string]bool)
-	for i := range r.Targets {
-		t := &r.Targets[i]
-		for _, repeat := range t.Repeats {
-			if repeat.Ending != record.Found || repeat.Sustained == nil {
-				fmt.Fprintf(&b, "# %s\n", strings.Join(strings.Fields(fmt.Sprintf("%s: %s", t.Name, one(repeat, r.Load.Unit))), " "))
-				continue
-			}
-			values := benchValues(r, t, repeat)
-			for _, v := range values {
-				if err := describe(out, units, v.Unit); err != nil {
+	for _, r := range records {
+		for i := range r.Targets {
+			t := &r.Targets[i]
+			for _, repeat := range t.Repeats {
+				if repeat.Ending != record.Found || repeat.Sustained == nil {
+					fmt.Fprintf(&b, "# %s\n", strings.Join(strings.Fields(fmt.Sprintf("%s: %s", t.Name, one(repeat, r.Load.Unit))), " "))
+				} else if err := benchmark(out, units, r, t, repeat); err != nil {
 					return fmt.Errorf("write benchmarks: %w", err)
 				}
-			}
-			err := out.Write(&benchfmt.Result{Config: benchConfig(r, t, repeat), Name: benchName(r, t), Iters: 1, Values: values})
-			if err != nil {
-				return fmt.Errorf("write benchmarks: %w", err)
 			}
 		}
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// benchmark writes a repeat's line, and what is to be said of units before it.
+func benchmark(out *benchfmt.Writer, units map[string]bool, r *record.Record, t *record.Target, repeat record.Repeat) error {
+	values := benchValues(r, t, repeat)
+	for _, v := range values {
+		if err := describe(out, units, v.Unit); err != nil {
+			return err
+		}
+	}
+	return out.Write(&benchfmt.Result{Config: benchConfig(r, t, repeat), Name: benchName(r, t), Iters: 1, Values: values})
 }
 
 func benchName(r *record.Record, t *record.Target) benchfmt.Name {

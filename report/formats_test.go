@@ -399,6 +399,23 @@ func TestBenchfmtFigures(t *testing.T) {
 	}
 }
 
+// What one record says of itself is not said of the next.
+func TestBenchmarksOfSeveralRecords(t *testing.T) {
+	labelled, plain := records(t)["found"], records(t)["found_no_fleet"]
+	var b bytes.Buffer
+	if err := Benchmarks(&b, []*record.Record{labelled, plain, labelled}); err != nil {
+		t.Fatal(err)
+	}
+	results, _ := benchmarks(t, b.String())
+	var builds []string
+	for _, r := range results {
+		builds = append(builds, r.GetConfig("build"))
+	}
+	if diff := cmp.Diff([]string{"4f2c1e", "", "4f2c1e"}, builds); diff != "" || strings.Count(b.String(), "Unit req/s") != 1 {
+		t.Errorf("%s\n%s", diff, b.String())
+	}
+}
+
 func TestFormatsReportFailedWrites(t *testing.T) {
 	r := records(t)["found"]
 	for name, f := range map[string]Format{"markdown": Markdown, "junit": JUnit, "openmetrics": OpenMetrics, "benchfmt": Benchfmt} {

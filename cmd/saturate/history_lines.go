@@ -92,7 +92,7 @@ func newHistoryImportCommand(env *environment) *cobra.Command {
 			return h.write(c.Context(), env, func(db *history.DB) error {
 				for _, file := range args {
 					if err := importFile(c.Context(), env, db, file); err != nil {
-						return fmt.Errorf("import %s: %w", file, err)
+						return fmt.Errorf("nothing was imported from %s: %w", file, err)
 					}
 				}
 				return nil

@@ -94,6 +94,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newDemoCommand(env),
 		newValidateCommand(env),
 		newFleetCommand(env),
+		newReportCommand(env),
 		newHistoryCommand(env),
 		newSchemaCommand(env),
 		newVersionCommand(env),
