@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -86,9 +87,9 @@ func fleetUsers(env *environment, c *cobra.Command, f *fleetUsersFlags, files []
 				return hint(exitWith(exitUsage, fmt.Errorf("--%s does not go with --merge", name)), "a sketch brings it along from where it was made")
 			}
 		}
-		sketch, err = mergeSketches(env, files)
+		sketch, err = mergeSketches(c.Context(), env, files)
 	} else {
-		sketch, err = f.readLogs(env, files, slices.ContainsFunc(outputs, func(o output) bool { return o.format == "sketch" }))
+		sketch, err = f.readLogs(c.Context(), env, files, slices.ContainsFunc(outputs, func(o output) bool { return o.format == "sketch" }))
 	}
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func fleetUsers(env *environment, c *cobra.Command, f *fleetUsersFlags, files []
 
 // readLogs makes a sketch of logs. One that others are to merge with needs a
 // salt that they have too.
-func (f *fleetUsersFlags) readLogs(env *environment, files []string, kept bool) (*users.Sketch, error) {
+func (f *fleetUsersFlags) readLogs(ctx context.Context, env *environment, files []string, kept bool) (*users.Sketch, error) {
 	if err := f.config.Validate(); err != nil {
 		return nil, exitWith(exitUsage, err)
 	}
@@ -111,7 +112,7 @@ func (f *fleetUsersFlags) readLogs(env *environment, files []string, kept bool) 
 		return nil, err
 	}
 	for _, file := range files {
-		err := withFile(env, file, reader.Read)
+		err := withFile(ctx, env, file, reader.Read)
 		var mistake *users.Mistake
 		if errors.As(err, &mistake) { // the log is not what the flags say
 			return nil, exitWith(exitUsage, err)
@@ -147,10 +148,10 @@ func (f *fleetUsersFlags) readSalt(env *environment, kept bool) (users.Salt, err
 	return salt, nil
 }
 
-func mergeSketches(env *environment, files []string) (*users.Sketch, error) {
+func mergeSketches(ctx context.Context, env *environment, files []string) (*users.Sketch, error) {
 	sketch := &users.Sketch{}
 	for _, file := range files {
-		if err := withFile(env, file, sketch.Merge); err != nil {
+		if err := withFile(ctx, env, file, sketch.Merge); err != nil {
 			return nil, err
 		}
 	}
@@ -158,14 +159,27 @@ func mergeSketches(env *environment, files []string) (*users.Sketch, error) {
 }
 
 // withFile reads a file, or standard input where it is a dash.
-func withFile(env *environment, name string, read func(string, io.Reader) error) error {
+func withFile(ctx context.Context, env *environment, name string, read func(string, io.Reader) error) error {
 	if name == "-" {
-		return read("<stdin>", env.stdin)
+		return read("<stdin>", &interruptible{ctx, env.stdin})
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return read(name, f)
+	return read(name, &interruptible{ctx, f})
+}
+
+// An interruptible reader ends with its context: logs are long.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.Reader.Read(p)
 }

@@ -191,7 +191,11 @@ func (r *usersReport) text(w io.Writer) {
 	}
 	at := r.Window.To.Format(time.RFC3339)
 	fmt.Fprintf(w, "\nFor the fleet's figures of the same time:\n\n    saturate fleet --url ... --active-users %.0f --at %s\n", r.ActiveUsers, at)
-	fmt.Fprintf(w, "\nor in a scenario's fleet section:\n\n    prometheus: {url: ..., counted: {active_users: %.0f, at: %s}}\n", r.ActiveUsers, at)
+	counted := fmt.Sprintf("active_users: %.0f, ", r.ActiveUsers)
+	if r.StandardError > 0 {
+		counted += fmt.Sprintf("standard_error: %.2g, ", r.StandardError)
+	}
+	fmt.Fprintf(w, "\nor in a scenario's fleet section:\n\n    prometheus: {url: ..., counted: {%sat: %s}}\n", counted, at)
 	fmt.Fprintf(w, "    fixed: {unit: ..., per_second: ..., active_users: %.0f}\n", r.ActiveUsers)
 }
 

@@ -19,6 +19,9 @@ func (r *Reader) parserOf(name string, in *bufio.Reader) (parser, error) {
 		return r.config.parser(r.config.Format, r.user)
 	}
 	begin, err := in.Peek(detectBytes)
+	if len(begin) == 0 {
+		return nobody{}, nil
+	}
 	sample := lines(begin, err != nil)
 	for _, format := range []string{JSON, HAProxy, Combined, Common} {
 		if !looksLike(format, sample) {
@@ -31,12 +34,14 @@ func (r *Reader) parserOf(name string, in *bufio.Reader) (parser, error) {
 		}
 		return p, err
 	}
-	if len(sample) == 0 {
-		return r.config.parser(Combined, []part{})
-	}
 	return nil, &Mistake{name, "it is in no format that is known by its look",
 		"give the text of nginx's log_format or Apache's LogFormat with --format"}
 }
+
+// nobody is the parser of an empty log.
+type nobody struct{}
+
+func (nobody) parse([]byte, [][]byte) (moment, string) { return moment{}, "the log was empty" }
 
 // lines are the first whole lines of b, in memory of their own: to parse a line
 // may change it.
@@ -53,20 +58,20 @@ func lines(b []byte, whole bool) [][]byte {
 // looksLike reports whether most of the lines are of the format. What identifies
 // a user does not matter, and a time without an offset is a time.
 func looksLike(format string, sample [][]byte) bool {
-	var nobody []part
+	var user []part
 	if format == Combined {
-		nobody = []part{{"header", "user-agent"}} // with common's fields alone it is common
+		user = []part{{"header", "user-agent"}} // with common's fields alone it is common
 	}
-	p, err := Default().parser(format, nobody)
+	p, err := Default().parser(format, user)
 	if err != nil {
 		return false
 	}
 	read := 0
-	values := make([][]byte, len(nobody))
+	values := make([][]byte, len(user))
 	for _, line := range sample {
 		if _, problem := p.parse(bytes.Clone(line), values); problem == "" || problem == noOffset {
 			read++
 		}
 	}
-	return 2*read > len(sample)
+	return len(sample) > 0 && 2*read > len(sample)
 }

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // parsed is what a parser makes of each line: the minute, the values in
@@ -213,9 +216,43 @@ nonsense
 	if err := r.Read("x.zst", strings.NewReader("\x28\xb5\x2f\xfd......")); err == nil || !strings.Contains(err.(*Mistake).Hint(), "zstdcat x.zst |") {
 		t.Errorf("zstd: %v", err)
 	}
+	auto, err := NewReader(config(Auto, "remote_user"), salt(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := auto.Read("empty.log", strings.NewReader("")); err != nil {
+		t.Errorf("an empty log: %v", err)
+	}
+	if err := auto.Read("x.log", strings.NewReader(strings.Repeat("x", 100_000))); err == nil || !strings.Contains(err.Error(), "no format that is known") {
+		t.Errorf("a long line: %v", err)
+	}
 	if err := r.Read("x.gz", strings.NewReader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03cut")); err == nil {
 		t.Error("a damaged archive is no error")
 	}
+}
+
+// A time is what package time says it is, however it is written.
+func TestTimestamps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		east := rapid.IntRange(-14*60, 14*60).Draw(t, "east") * 60
+		at := time.Unix(rapid.Int64Range(2*86400, 4e9).Draw(t, "at"), 0).In(time.FixedZone("", east))
+		c := timestamp{zone: at.Location()}
+		for _, layout := range []string{
+			"02/Jan/2006:15:04:05 -0700", "02/Jan/2006:15:04:05.000 -0700", "02/Jan/2006:15:04:05.123",
+			time.RFC3339, time.RFC3339Nano, "2006-01-02 15:04:05,000-0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05 -0700",
+		} {
+			text := at.Format(layout)
+			want := moment{at.Unix() / 60, east}
+			if got, problem := c.any([]byte(text)); got != want || problem != "" {
+				t.Fatalf("%s: %v %s, want %v", text, got, problem, want)
+			}
+		}
+		for _, text := range []string{fmt.Sprint(at.Unix()), fmt.Sprint(at.UnixMilli()), fmt.Sprint(at.UnixMicro()), fmt.Sprint(at.UnixNano()), fmt.Sprintf("%d.25", at.Unix())} {
+			if got, problem := c.any([]byte(text)); at.Unix() > 1e8 && (got.minute != at.Unix()/60 || problem != "") {
+				t.Fatalf("%s: %v %s, want %v", text, got, problem, at.Unix()/60)
+			}
+		}
+	})
 }
 
 // What is a JSON object to encoding/json is one to us, with the same value, and
