@@ -43,8 +43,12 @@ type Judgement struct {
 
 // Judge holds the requirement against what a run found, by name. It is missed
 // only where a whole interval is on the wrong side, and must be met by every
-// fact of its name: one target too slow is a requirement missed.
+// fact of its name: one target too slow is a requirement missed. What is to be
+// held against a baseline is undecided here.
 func (r Requirement) Judge(found map[string][]Fact) Judgement {
+	if r.Baseline {
+		return Judgement{Text: r.Text, Outcome: Undecided, Why: "there is no baseline to hold it against"}
+	}
 	facts := found[r.Name]
 	if len(facts) == 0 {
 		return Judgement{Text: r.Text, Outcome: Undecided, Why: "the run did not find " + r.Name}

@@ -16,7 +16,9 @@ type Requirement struct {
 	// Op is one of >= > <= < for numbers, == != for words.
 	Op     string
 	Number float64
-	Word   string
+	// Baseline says that Number is a factor of what an earlier run found.
+	Baseline bool
+	Word     string
 }
 
 // kinds of the names that a requirement can be about.
@@ -63,7 +65,8 @@ func (e *SyntaxError) Hint() string { return e.hint }
 
 const operators = "<>=!"
 
-// ParseRequirement reads "NAME OP VALUE". Every error is a *SyntaxError.
+// ParseRequirement reads "NAME OP VALUE", where a number may be given as
+// "baseline" or "FACTOR * baseline". Every error is a *SyntaxError.
 func ParseRequirement(text string) (Requirement, error) {
 	fail := func(pos int, hint, format string, args ...any) (Requirement, error) {
 		return Requirement{}, &SyntaxError{Text: text, Pos: pos, Problem: fmt.Sprintf(format, args...), hint: hint}
@@ -89,9 +92,6 @@ func ParseRequirement(text string) (Requirement, error) {
 	case value == "":
 		return fail(len(text), example, "a value is missing")
 	}
-	if at := strings.Index(value, "baseline"); at >= 0 && kind != word {
-		return fail(valueAt+at, "compare with a number: saturate does not keep earlier records yet", "baseline is not known")
-	}
 	if kind == word {
 		if r.Op != "==" && r.Op != "!=" {
 			return fail(opAt, "compare words with == or !=", "%s does not go with the word %s", r.Op, r.Name)
@@ -104,22 +104,46 @@ func ParseRequirement(text string) (Requirement, error) {
 	if !slices.Contains([]string{">=", ">", "<=", "<"}, r.Op) {
 		return fail(opAt, "compare numbers with >=, >, <= or <", "%s does not go with the number %s", r.Op, r.Name)
 	}
+	if factor, ok := strings.CutSuffix(value, "baseline"); ok {
+		r.Baseline = true
+		if value = strings.TrimSpace(factor); value == "" {
+			r.Number = 1
+			return r, nil
+		}
+		if value, ok = strings.CutSuffix(value, "*"); !ok {
+			return fail(valueAt, "write a factor such as 0.97 * baseline", "%q is no factor of the baseline", strings.TrimSpace(factor))
+		}
+		value = strings.TrimSpace(value)
+	}
+	v, problem := amount(value, kind == share || r.Baseline)
+	switch {
+	case problem != nil:
+		problem.Text, problem.Pos = text, valueAt+problem.Pos
+		return Requirement{}, problem
+	case kind == share && !r.Baseline && v > 1:
+		return fail(valueAt, fmt.Sprintf("did you mean %s%%?", value), "%s is more than the whole", value)
+	case r.Baseline && v == 0:
+		return fail(valueAt, "write a factor such as 0.97 * baseline", "nothing is held against nothing")
+	}
+	r.Number = v
+	return r, nil
+}
+
+// amount reads a number, or a percentage where one makes sense.
+func amount(value string, percentages bool) (float64, *SyntaxError) {
 	digits, percent := strings.CutSuffix(value, "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
 	switch {
 	case err != nil:
-		return fail(valueAt, "write a number such as 1400", "%q is not a number", value)
+		return 0, &SyntaxError{Problem: fmt.Sprintf("%q is not a number", value), hint: "write a number such as 1400"}
 	case !(v >= 0) || !finite(v):
-		return fail(valueAt, "", "%s is not a number to compare with", value)
-	case percent && kind != share:
-		return fail(valueAt+len(digits), "leave the % away", "%s is not a share", r.Name)
+		return 0, &SyntaxError{Problem: fmt.Sprintf("%s is not a number to compare with", value)}
+	case percent && !percentages:
+		return 0, &SyntaxError{Pos: len(digits), Problem: "it is not a share", hint: "leave the % away"}
 	case percent:
 		v /= 100
-	case kind == share && v > 1:
-		return fail(valueAt, fmt.Sprintf("did you mean %s%%?", value), "%s is more than the whole", value)
 	}
-	r.Number = v
-	return r, nil
+	return v, nil
 }
 
 func finite(v float64) bool { return v-v == 0 }

@@ -18,6 +18,9 @@ func TestParseRequirement(t *testing.T) {
 		{"failed_share < .001", Requirement{Name: "failed_share", Op: "<", Number: .001}},
 		{"bottleneck == cpu", Requirement{Name: "bottleneck", Op: "==", Word: "cpu"}},
 		{`bottleneck != "contended host"`, Requirement{Name: "bottleneck", Op: "!=", Word: "contended host"}},
+		{"appweight >= 0.97 * baseline", Requirement{Name: "appweight", Op: ">=", Number: .97, Baseline: true}},
+		{"appweight>baseline", Requirement{Name: "appweight", Op: ">", Number: 1, Baseline: true}},
+		{"failed_share <= 150% * baseline", Requirement{Name: "failed_share", Op: "<=", Number: 1.5, Baseline: true}},
 		{"cost <= 1e-3", Requirement{Name: "cost", Op: "<=", Number: .001}},
 	} {
 		c.want.Text = c.text
@@ -46,11 +49,14 @@ func TestParseRequirementMistakes(t *testing.T) {
 		{"appweight => 5", 10, "=> does not go", "compare numbers with"},
 		{"bottleneck >= cpu", 11, ">= does not go with the word bottleneck", "compare words with"},
 		{`bottleneck == ""`, 14, "a value is missing", ""},
-		{"appweight >= 0.97 * baseline", 20, "baseline is not known", "does not keep earlier records"},
+		{"appweight >= 0.97 baseline", 13, `"0.97" is no factor of the baseline`, "0.97 * baseline"},
+		{"appweight >= much * baseline", 13, `"much" is not a number`, ""},
+		{"appweight >= 0 * baseline", 13, "nothing is held against nothing", ""},
+		{"appweight >= baseline * 0.97", 13, `"baseline * 0.97" is not a number`, ""},
 		{"appweight >= many", 13, `"many" is not a number`, ""},
 		{"appweight >= -3", 13, "-3 is not a number to compare with", ""},
 		{"appweight >= NaN", 13, "NaN is not a number to compare with", ""},
-		{"appweight >= 5%", 14, "appweight is not a share", "leave the % away"},
+		{"appweight >= 5%", 14, "it is not a share", "leave the % away"},
 		{"failed_share <= 5", 16, "5 is more than the whole", "did you mean 5%?"},
 	} {
 		_, err := ParseRequirement(c.text)
@@ -82,6 +88,7 @@ func TestRequirementJudge(t *testing.T) {
 		{"appweight >= 1400", within(1450, 1410, 1490), Met, "it is 1450 (1410 to 1490)"},
 		{"appweight >= 1400", within(1380, 1350, 1410), Met, "it is 1380 (1350 to 1410): on the wrong side, but not by more than the uncertainty"},
 		{"appweight >= 1400", within(1300, 1280, 1399), Missed, "it is 1300 (1280 to 1399)"},
+		{"appweight >= 0.97 * baseline", exact(1400), Undecided, "there is no baseline to hold it against"},
 		{"appweight >= 1400", nil, Undecided, "the run did not find appweight"},
 		{"appweight >= 1400", within(1300, math.NaN(), 1399), Undecided, "it is not known"},
 		{"appweight >= 290", atLeast, Met, "it is at least 300"},
