@@ -10,19 +10,44 @@ import (
 
 // The bases of an interval: what it covers.
 const (
-	WithinHold = "within hold" // one server and one hold: nothing of restarts or other servers
-	Restarts   = "restarts"    // one server, several restarts
-	Servers    = "servers"     // several servers
+	WithinHold  = "within hold"  // one server and one hold: nothing of restarts or other servers
+	Restarts    = "restarts"     // one server, several restarts
+	Servers     = "servers"      // several servers: speaks for others of their kind
+	SameServers = "same servers" // the same servers twice: a change, as these servers show it
+	Pairs       = "pairs"        // interleaved pairs on the same servers, however often it was looked at
+	Nights      = "nights"       // the nights before against the nights after
 )
 
 // An Interval is where the true value lies with the given confidence.
 type Interval struct {
 	Lo, Hi float64
 	Level  float64 // .95
-	// Basis is WithinHold, Restarts or Servers.
+	// Basis is one of WithinHold, Restarts, Servers, SameServers, Pairs, Nights.
 	Basis string
 	// DF are the degrees of freedom it was made with; 0 is a normal one.
 	DF float64
+}
+
+// Covers says in words what an interval is good for, and what it leaves out;
+// "" where there is no interval.
+func (iv Interval) Covers() string {
+	switch {
+	case iv.Basis == WithinHold:
+		return "within one hold: restarts and other servers vary more"
+	case iv.Basis == Restarts:
+		return "over restarts of one server: other servers vary more"
+	case iv.Basis == Servers && iv.DF > 0 && iv.DF < 2:
+		return "over two servers, which say little of how servers differ: a third narrows it most"
+	case iv.Basis == Servers:
+		return "over servers and their restarts"
+	case iv.Basis == SameServers:
+		return "on these servers, before and after: what else changed between counts too"
+	case iv.Basis == Pairs:
+		return "over interleaved pairs on the same servers, however often it was looked at"
+	case iv.Basis == Nights:
+		return "over nights before and after"
+	}
+	return ""
 }
 
 // ErrTooFew says that one value has no spread.
