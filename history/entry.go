@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"time"
 
 	"saturate/record"
@@ -35,12 +36,19 @@ type Entry struct {
 	// Repeats are those that the answer comes from.
 	Repeats   int        `json:"repeats"`
 	AppWeight *AppWeight `json:"appweight,omitempty"`
-	Warnings  int        `json:"warnings,omitempty"`
+	// Fleet is the score of a fleet of several generations, the same in all of a
+	// record's entries.
+	Fleet *AppWeight `json:"fleet,omitempty"`
+	// Terms are the same for two entries exactly when the runs had the same
+	// limits, mix, kind of load and arrivals: figures of other terms do not
+	// compare.
+	Terms    string `json:"terms"`
+	Warnings int    `json:"warnings,omitempty"`
 	// Baseline is set where the record is its scenario's baseline.
 	Baseline bool `json:"baseline,omitempty"`
 }
 
-// AppWeight is the score of the target's generation and build.
+// AppWeight is a score: of the target's generation and build, or of the fleet.
 type AppWeight struct {
 	Ending         record.Ending    `json:"ending"`
 	UsersPerServer float64          `json:"users_per_server"`
@@ -53,7 +61,8 @@ const columns = `record, position, at, scenario, target, generation, build, labe
 	held, unit, arrivals, engine, break,
 	rate, at_limit, at_limit_lo, at_limit_hi, at_limit_level, at_limit_basis, hangover,
 	bottleneck, work, work_unit, work_scope, cost, cost_unit, failed_share, repeats,
-	users, users_ending, users_lo, users_hi, users_level, users_basis, minimum_servers, warnings`
+	users, users_ending, users_lo, users_hi, users_level, users_basis, minimum_servers,
+	fleet, fleet_ending, fleet_lo, fleet_hi, fleet_level, fleet_basis, fleet_servers, terms, warnings`
 
 // A row is an entry as the database has it.
 type row struct {
@@ -62,8 +71,7 @@ type row struct {
 	scenario, target, generation, build, labels, ending string
 	held                                                *float64
 	unit, arrivals, engine                              string
-	breakAt, rate                                       *float64
-	atLimit                                             *float64
+	breakAt, rate, atLimit                              *float64
 	atLimitSure                                         interval
 	hangover                                            *float64
 	bottleneck                                          *string
@@ -73,11 +81,32 @@ type row struct {
 	costUnit                                            *string
 	failedShare                                         *float64
 	repeats                                             int
-	users                                               *float64
-	usersEnding                                         *string
-	usersSure                                           interval
-	minimumServers                                      *float64
+	own, fleet                                          score
+	terms                                               string
 	warnings                                            int
+}
+
+// A score is AppWeight in columns.
+type score struct {
+	users   *float64
+	ending  *string
+	sure    interval
+	servers *float64
+}
+
+func newScore(users float64, ending record.Ending, sure *record.Interval, servers float64) score {
+	return score{users: &users, ending: some(string(ending)), sure: newInterval(sure), servers: some(servers)}
+}
+
+func (s score) of() *AppWeight {
+	if s.users == nil {
+		return nil
+	}
+	return &AppWeight{Ending: record.Ending(value(s.ending)), UsersPerServer: *s.users, Interval: s.sure.of(), MinimumServers: value(s.servers)}
+}
+
+func (s *score) fields() []any {
+	return []any{&s.users, &s.ending, &s.sure.lo, &s.sure.hi, &s.sure.level, &s.sure.basis, &s.servers}
 }
 
 // An interval is record.Interval in columns.
@@ -88,13 +117,12 @@ type interval struct {
 
 // fields are pointers to a row's values, in the order of columns.
 func (r *row) fields() []any {
-	return []any{
+	return slices.Concat([]any{
 		&r.record, &r.position, &r.at, &r.scenario, &r.target, &r.generation, &r.build, &r.labels, &r.ending,
 		&r.held, &r.unit, &r.arrivals, &r.engine, &r.breakAt,
 		&r.rate, &r.atLimit, &r.atLimitSure.lo, &r.atLimitSure.hi, &r.atLimitSure.level, &r.atLimitSure.basis, &r.hangover,
 		&r.bottleneck, &r.work, &r.workUnit, &r.workScope, &r.cost, &r.costUnit, &r.failedShare, &r.repeats,
-		&r.users, &r.usersEnding, &r.usersSure.lo, &r.usersSure.hi, &r.usersSure.level, &r.usersSure.basis, &r.minimumServers, &r.warnings,
-	}
+	}, r.own.fields(), r.fleet.fields(), []any{&r.terms, &r.warnings})
 }
 
 // entry is what a row tells; labels is its decoded JSON.
@@ -103,7 +131,8 @@ func (r *row) entry(labels map[string]string) Entry {
 		ID: r.record, At: time.UnixMilli(r.at).UTC(), Scenario: r.scenario, Target: r.target,
 		Generation: r.generation, Build: r.build, Labels: labels, Ending: record.Ending(r.ending),
 		Held: value(r.held), Unit: r.unit, Arrivals: r.arrivals, Engine: r.engine, Break: value(r.breakAt),
-		Bottleneck: value(r.bottleneck), FailedShare: r.failedShare, Repeats: r.repeats, Warnings: r.warnings,
+		Bottleneck: value(r.bottleneck), FailedShare: r.failedShare, Repeats: r.repeats,
+		AppWeight: r.own.of(), Fleet: r.fleet.of(), Terms: r.terms, Warnings: r.warnings,
 	}
 	if r.rate != nil {
 		e.Sustained = &record.Sustained{Rate: *r.rate, AtLimit: value(r.atLimit), Interval: r.atLimitSure.of(), Hangover: value(r.hangover)}
@@ -113,10 +142,6 @@ func (r *row) entry(labels map[string]string) Entry {
 	}
 	if r.cost != nil {
 		e.Cost = &record.Cost{Unit: value(r.costUnit), PerRequest: *r.cost}
-	}
-	if r.users != nil {
-		e.AppWeight = &AppWeight{Ending: record.Ending(value(r.usersEnding)), UsersPerServer: *r.users,
-			Interval: r.usersSure.of(), MinimumServers: value(r.minimumServers)}
 	}
 	return e
 }

@@ -146,6 +146,7 @@ func TestEntriesTellTheRecord(t *testing.T) {
 	r.Targets[0].Repeats[1].FailedShare = .0004
 	r.AppWeight = []record.Score{{Generation: "zen4", Build: "b0", Ending: record.Found, UsersPerServer: 80, MinimumServers: 150,
 		Interval: &record.Interval{Lo: 70, Hi: 90, Level: .95, Basis: record.Restarts}}}
+	r.FleetScore = &record.FleetScore{Ending: record.AtLeast, UsersPerServer: 99}
 	check := feed(1, record.Target{Name: "web-1", Ending: record.AtMost, Repeats: []record.Repeat{{Restart: 1, Ending: record.AtMost, Break: 50}}})
 	check.Load.Held, check.Ending = 50, record.AtMost
 	empty := feed(2)
@@ -163,17 +164,51 @@ func TestEntriesTellTheRecord(t *testing.T) {
 			Ending: record.Found, Unit: "req/s", Arrivals: "poisson", Engine: "fast", Break: 120, Bottleneck: record.WorkersBound,
 			Sustained: r.Targets[0].Sustained(), Work: &record.Work{Unit: record.CPUSeconds, Scope: "cgroup", PerSecond: .33},
 			Cost: &record.Cost{Unit: record.CPUSeconds, PerRequest: .003}, FailedShare: &failed, Repeats: 2, Warnings: 1,
-			AppWeight: &AppWeight{Ending: record.Found, UsersPerServer: 80, MinimumServers: 150, Interval: r.AppWeight[0].Interval}},
+			AppWeight: &AppWeight{Ending: record.Found, UsersPerServer: 80, MinimumServers: 150, Interval: r.AppWeight[0].Interval},
+			Fleet:     &AppWeight{Ending: record.AtLeast, UsersPerServer: 99}},
 		{ID: r.ID, At: r.At, Scenario: "feed", Target: "web-2", Generation: "zen5", Build: "canary",
 			Labels: map[string]string{"service": "web", "build": "canary", "generation": "zen5"},
 			Ending: record.Found, Unit: "req/s", Arrivals: "poisson", Engine: "fast", Break: 360, Bottleneck: record.WorkersBound,
 			Sustained: r.Targets[1].Sustained(), Work: r.Targets[1].Repeats[0].Work,
-			Cost: r.Targets[1].Repeats[0].Cost, FailedShare: &same, Repeats: 1, Warnings: 1},
+			Cost: r.Targets[1].Repeats[0].Cost, FailedShare: &same, Repeats: 1, Warnings: 1,
+			Fleet: &AppWeight{Ending: record.AtLeast, UsersPerServer: 99}},
+	}
+	for i := range want {
+		want[i].Terms = mustTerms(t, r)
 	}
 	got, err := db.Entries(t.Context(), Filter{})
 	close := cmp.Comparer(func(a, b float64) bool { return a == b || a/b-1 < 1e-12 && b/a-1 < 1e-12 })
 	if diff := cmp.Diff(want, got, close); err != nil || diff != "" {
 		t.Errorf("%v -want +got\n%s", err, diff)
+	}
+}
+
+func mustTerms(t *testing.T, r *record.Record) string {
+	t.Helper()
+	terms, err := termsOf(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return terms
+}
+
+// Runs on other terms do not compare.
+func TestTerms(t *testing.T) {
+	same := mustTerms(t, feed(0))
+	for name, change := range map[string]func(*record.Record){
+		"limits":   func(r *record.Record) { r.Limits["cpu"] = .8 },
+		"mix":      func(r *record.Record) { r.Load.Mix = map[string]float64{"feed": 1} },
+		"kind":     func(r *record.Record) { r.Load.Kind = "live" },
+		"arrivals": func(r *record.Record) { r.Load.Arrivals = "even" },
+	} {
+		r := feed(0)
+		change(r)
+		if mustTerms(t, r) == same {
+			t.Errorf("other %s, and the same terms", name)
+		}
+	}
+	if other := feed(5); mustTerms(t, other) != same {
+		t.Error("another night is on other terms")
 	}
 }
 

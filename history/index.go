@@ -46,6 +46,10 @@ func index(r *record.Record) ([]row, []map[string]string, error) {
 	if len(targets) == 0 {
 		targets = []record.Target{{Ending: r.Ending}}
 	}
+	terms, err := termsOf(r)
+	if err != nil {
+		return nil, nil, err
+	}
 	var rows []row
 	var all []map[string]string
 	for i := range targets {
@@ -63,10 +67,10 @@ func index(r *record.Record) ([]row, []map[string]string, error) {
 			record: r.ID, position: int64(i), at: r.At.UnixMilli(), scenario: r.Scenario, target: t.Name,
 			generation: labels["generation"], build: labels["build"], labels: string(text), ending: string(t.Ending),
 			held: some(r.Load.Held), unit: r.Load.Unit, arrivals: r.Load.Arrivals, engine: r.Load.Engine,
-			warnings: len(r.Warnings),
+			terms: terms, warnings: len(r.Warnings),
 		}
 		w.measured(t)
-		w.scored(r.AppWeight)
+		w.scored(r)
 		rows, all = append(rows, w), append(all, labels)
 	}
 	return rows, all, nil
@@ -124,17 +128,30 @@ func (w *row) spent(counting []record.Repeat) {
 	}
 }
 
-// scored fills in the score that the target's servers have a part in.
-func (w *row) scored(scores []record.Score) {
-	for i := range scores {
-		s := &scores[i]
-		if s.Generation != w.generation || s.Build != w.build {
-			continue
+// scored fills in the score that the target's servers have a part in, and the
+// fleet's.
+func (w *row) scored(r *record.Record) {
+	for _, s := range r.AppWeight {
+		if s.Generation == w.generation && s.Build == w.build {
+			w.own = newScore(s.UsersPerServer, s.Ending, s.Interval, s.MinimumServers)
 		}
-		w.users, w.usersEnding, w.minimumServers = &s.UsersPerServer, some(string(s.Ending)), some(s.MinimumServers)
-		w.usersSure = newInterval(s.Interval)
-		return
 	}
+	if f := r.FleetScore; f != nil && f.Refused == "" {
+		w.fleet = newScore(f.UsersPerServer, f.Ending, f.Interval, f.MinimumServers)
+	}
+}
+
+// termsOf is short for what must agree before figures compare.
+func termsOf(r *record.Record) (string, error) {
+	text, err := json.Marshal(struct { // maps are written in order
+		Limits         map[record.Signal]float64
+		Mix            map[string]float64
+		Kind, Arrivals string
+	}{r.Limits, r.Load.Mix, r.Load.Kind, r.Load.Arrivals})
+	if err != nil {
+		return "", fmt.Errorf("write terms: %w", err)
+	}
+	return record.Hash(string(text))[:12], nil
 }
 
 // mean is the geometric one; of a single value the value itself.

@@ -65,6 +65,14 @@ CREATE TABLE entries (
 	users_level     REAL,
 	users_basis     TEXT,
 	minimum_servers REAL,
+	fleet           REAL,          -- users per server of a mixed fleet
+	fleet_ending    TEXT,
+	fleet_lo        REAL,
+	fleet_hi        REAL,
+	fleet_level     REAL,
+	fleet_basis     TEXT,
+	fleet_servers   REAL,          -- how many carry its peak
+	terms           TEXT NOT NULL,
 	warnings        INTEGER NOT NULL,
 	PRIMARY KEY (record, position)
 ) WITHOUT ROWID;
