@@ -85,6 +85,17 @@ func record(t *testing.T, data string, from, to time.Time) {
 // rules is the file that ships.
 const rules = "../../deploy/prometheus/saturate-rules.yml"
 
+// freePort is an address that nobody listens at.
+func freePort(t *testing.T, host string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
 func do(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
@@ -93,18 +104,16 @@ func do(t *testing.T, name string, args ...string) {
 }
 
 // start runs a Prometheus over data until the test ends, and returns its address.
-func start(t *testing.T, data string) string {
+func start(t *testing.T, data string) string { return scraping(t, data, "") }
+
+// scraping is start with a configuration.
+func scraping(t *testing.T, data, text string) string {
 	server := tool(t, "prometheus")
 	config := filepath.Join(t.TempDir(), "prometheus.yml")
-	if err := os.WriteFile(config, nil, 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := freePort(t, "127.0.0.1")
 	var log strings.Builder
 	c := exec.Command(server, "--config.file="+config, "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=10y", "--web.listen-address="+address)
 	c.Stdout, c.Stderr = &log, &log

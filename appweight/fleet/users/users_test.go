@@ -260,7 +260,11 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	var lines []string
 	for minute := range 3 * openMinutes {
-		for user := range 20 + 200*(minute%3) { // some exact, some not
+		n := 20
+		if minute%16 == 0 {
+			n = exactLimit(c.Precision) + 50
+		}
+		for user := range n {
 			lines = append(lines, fmt.Sprintf(`{"ts":%d,"u":"%d"}`+"\n", 1763640000+60*minute+user%60, user))
 		}
 	}
