@@ -20,7 +20,6 @@ type timeKind int
 const (
 	noTime    timeKind = iota
 	clfTime            // 21/Nov/2026:12:24:03 +0000
-	inBracket          // the same in brackets
 	otherTime          // any that has no space in it
 )
 
