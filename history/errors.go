@@ -79,8 +79,6 @@ func (e *Error) Hint() string {
 	switch {
 	case errors.Is(e.Err, errNoHome), errors.Is(e.Err, errForeign), errors.Is(e.Err, errNoFile):
 		return elsewhere
-	case errors.Is(e.Err, errOutdated):
-		return "run any command that writes to it, such as `saturate history mark`"
 	case errors.Is(e.Err, fs.ErrPermission), errors.Is(e.Err, syscall.EROFS), errors.Is(e.Err, syscall.ENOTDIR), errors.Is(e.Err, syscall.ENOSPC):
 		return elsewhere
 	}

@@ -528,6 +528,35 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
+// An older saturate's index is made anew, whatever it was, by who reads too.
+func TestOldIndex(t *testing.T) {
+	for _, readOnly := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "history.db")
+		db := open1(t, path)
+		add1(t, db, feed(0, target("web-1", "zen4", hold(1, 1)), target("web-2", "zen4", hold(1, 2))), feed(1))
+		want, err := db.Entries(t.Context(), Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.sql.Exec("DROP TABLE labels; DROP TABLE entries; CREATE TABLE entries (x); PRAGMA user_version = 1"); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+		again, err := Open(t.Context(), Config{Path: path, ReadOnly: readOnly})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := again.Entries(t.Context(), Filter{})
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%v\n%s", err, diff)
+		}
+		if n := rowsOf(t, again, "labels"); n != 8 {
+			t.Errorf("%d labels", n)
+		}
+		again.Close()
+	}
+}
+
 func TestForeignAndDamagedFiles(t *testing.T) {
 	dir := t.TempDir()
 	foreign := filepath.Join(dir, "places.sqlite")

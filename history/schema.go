@@ -12,12 +12,10 @@ import (
 // program's database is written to by mistake ("satu" in ASCII).
 const applicationID = 0x73617475
 
-// migrations bring a file from each version of the schema to the next; the
-// first makes version 1. One that has been released is never changed.
-//
-// documents holds what was recorded. entries and labels are an index of it, a
-// row for each target of a record: a later version may fill them anew.
-// Times are Unix milliseconds; what was not read is NULL.
+// migrations bring what is kept from each version of the schema to the next; the
+// first makes version 1. One that has been released is never changed. The index
+// is made anew in every version, so what changes only that is an empty step.
+// Times are Unix milliseconds.
 func migrations() []string {
 	return []string{`
 CREATE TABLE documents (
@@ -27,6 +25,29 @@ CREATE TABLE documents (
 	json     TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX documents_at ON documents (at, id);
+
+CREATE TABLE marks (
+	id       TEXT PRIMARY KEY,
+	at       INTEGER NOT NULL,
+	scenario TEXT NOT NULL, -- '' is all of them
+	text     TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE baselines (
+	scenario TEXT PRIMARY KEY,
+	record   TEXT NOT NULL REFERENCES documents (id)
+) WITHOUT ROWID;
+CREATE INDEX baselines_record ON baselines (record);
+`,
+		"", // the fleet's score and terms
+	}
+}
+
+// indexTables find documents by what is in them: entries has a row for each
+// target of a record. What was not read is NULL.
+const indexTables = `
+DROP TABLE IF EXISTS labels;
+DROP TABLE IF EXISTS entries;
 
 CREATE TABLE entries (
 	record          TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
@@ -88,21 +109,7 @@ CREATE TABLE labels (
 	FOREIGN KEY (record, position) REFERENCES entries (record, position) ON DELETE CASCADE
 ) WITHOUT ROWID;
 CREATE INDEX labels_value ON labels (name, value);
-
-CREATE TABLE marks (
-	id       TEXT PRIMARY KEY,
-	at       INTEGER NOT NULL,
-	scenario TEXT NOT NULL, -- '' is all of them
-	text     TEXT NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE baselines (
-	scenario TEXT PRIMARY KEY,
-	record   TEXT NOT NULL REFERENCES documents (id)
-) WITHOUT ROWID;
-CREATE INDEX baselines_record ON baselines (record);
-`}
-}
+`
 
 // prepare checks what a file is and, where it may write, brings it to the
 // newest schema.
@@ -182,7 +189,26 @@ func (db *DB) migrate(ctx context.Context, steps []string) error {
 				return fmt.Errorf("bring the history up to date: %w", err)
 			}
 		}
+		if from < len(steps) {
+			if err := reindex(ctx, tx); err != nil {
+				return fmt.Errorf("bring the history's index up to date: %w", err)
+			}
+		}
 		_, err = tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, len(steps)))
 		return err
+	})
+}
+
+// reindex makes the index anew.
+func reindex(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, indexTables); err != nil {
+		return err
+	}
+	return documents(ctx, tx, Filter{}, "ASC", func(d Document) error {
+		r, err := decode(d.JSON)
+		if err != nil {
+			return err
+		}
+		return addEntries(ctx, tx, r)
 	})
 }
