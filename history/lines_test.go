@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,10 +49,12 @@ func records() *rapid.Generator[[]*record.Record] {
 // What is exported and imported elsewhere is the same history, and importing it
 // again changes nothing.
 func TestExportAndImport(t *testing.T) {
-	dir, n := t.TempDir(), 0
 	rapid.Check(t, func(rt *rapid.T) {
-		n++
-		from, to := open1(t, filepath.Join(dir, fmt.Sprintf("%d-from.db", n))), open1(t, filepath.Join(dir, fmt.Sprintf("%d-to.db", n)))
+		from, errFrom := empty(t.Context())
+		to, errTo := empty(t.Context())
+		if err := errors.Join(errFrom, errTo); err != nil {
+			rt.Fatal(err)
+		}
 		defer from.Close()
 		defer to.Close()
 		all := records().Draw(rt, "history")
