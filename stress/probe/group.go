@@ -17,6 +17,8 @@ type group struct {
 	// usage is where CPU time is counted, and processes are listed.
 	usage                 groupDir
 	quota, cpuset, memory groupDir
+	// events is where the kernel counts the processor's events.
+	events groupDir
 	// pressure is the v2 tree's, also on a hybrid machine.
 	pressure groupDir
 }
@@ -92,11 +94,11 @@ func assemble(fs rootFS, name string, all []hierarchy, where func(hierarchy) str
 	g := &group{fs: fs, name: name}
 	if h, ok := unified(all); ok {
 		if d := h.dir(fs, where(h)); isDir(d.path) {
-			g.usage, g.quota, g.cpuset, g.memory, g.pressure = d, d, d, d, d
+			g.usage, g.quota, g.cpuset, g.memory, g.events, g.pressure = d, d, d, d, d, d
 		}
 	}
 	for controller, dir := range map[string]*groupDir{
-		"cpuacct": &g.usage, "cpu": &g.quota, "cpuset": &g.cpuset, "memory": &g.memory,
+		"cpuacct": &g.usage, "cpu": &g.quota, "cpuset": &g.cpuset, "memory": &g.memory, "perf_event": &g.events,
 	} {
 		h, ok := find(all, controller)
 		if !ok {

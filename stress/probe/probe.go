@@ -111,8 +111,9 @@ func (s *Sampler) openKernel(fs rootFS, c Config, t Target) error {
 	if err := errors.Join(err, s.add(name, n, sc)); err != nil {
 		return err
 	}
-	if s.scope == ScopeNone && l == nil {
-		return nil // nothing of the target is on this machine
+	here := s.scope != ScopeNone || l != nil
+	if err := s.openInstructions(fs, c, sc, here); err != nil || !here {
+		return err
 	}
 	return s.openMachine(fs, sc, l)
 }

@@ -53,6 +53,7 @@ type Sampler struct {
 	boot   string
 	clock  func() time.Duration // of this host, monotonic
 	kernel []*watched
+	counts *instructions // nil: none are counted
 	pages  []*poller
 	cancel context.CancelFunc
 	ctx    context.Context
@@ -281,7 +282,11 @@ func age(now, last time.Duration) time.Duration {
 // Scopes are whose work the samples tell, by its unit: the CPU time of a
 // control group, say, and the instructions of the whole machine.
 func (s *Sampler) Scopes() map[string]string {
-	return map[string]string{"cpu_seconds": string(s.scope)}
+	scopes := map[string]string{"cpu_seconds": string(s.scope)}
+	if s.counts != nil {
+		scopes["instructions"] = s.counts.label
+	}
+	return scopes
 }
 
 // Close ends the sampling and waits for it to end. To close again does nothing.

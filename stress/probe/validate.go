@@ -20,6 +20,7 @@ func (c Config) Validate() []stress.Mistake {
 		v.agent(c)
 	}
 	v.scope(c)
+	v.instructions(c)
 	if c.Listen != "" {
 		v.address("listen", c.Listen, "unix")
 	}
