@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -158,9 +159,7 @@ func (r *Record) measure(g *group, fleet appweight.Fleet, groups int) error {
 
 // score adds the group's.
 func (r *Record) score(g group, groups []group, fleet appweight.Fleet) error {
-	if len(groups) > 1 || len(fleet.Generations) > 1 || len(fleet.Generations) == 1 && !fleet.Matches(fleet.Generations[0], g.generation) {
-		fleet.Servers = 0 // the fleet has other servers than these
-	}
+	fleet.Servers = ownedAlike(fleet, g.generation, len(groups))
 	s, err := appweight.Compute(g.work, fleet, g.interval)
 	if err != nil {
 		return err
@@ -180,6 +179,18 @@ func (r *Record) score(g group, groups []group, fleet appweight.Fleet) error {
 	}
 	r.AppWeight = append(r.AppWeight, out)
 	return nil
+}
+
+// ownedAlike is how many servers the fleet owns where all of them are of that
+// generation; else 0.
+func ownedAlike(fleet appweight.Fleet, generation string, groups int) float64 {
+	switch kinds := fleet.Generations; {
+	case groups > 1, len(kinds) > 1, len(kinds) == 1 && !fleet.Matches(kinds[0], generation):
+		return 0
+	case len(kinds) == 1:
+		return cmp.Or(fleet.Servers, kinds[0].Servers)
+	}
+	return fleet.Servers
 }
 
 // outcome is N of a group's targets with this ending: the geometric mean over

@@ -172,6 +172,19 @@ func TestFleetScore(t *testing.T) {
 	}
 }
 
+// A fleet of one named generation needs no score of its own, and has headroom
+// where the target is one of it.
+func TestFleetOfOneGeneration(t *testing.T) {
+	for generation, owned := range map[string]bool{"old": true, "new": false} {
+		r, _ := threeKinds(generation)
+		f := appweight.Fleet{Unit: appweight.CPUSeconds, Scope: "cgroup", ActiveUsers: 12000, Generations: []appweight.Generation{{Name: "old", PerSecond: 24, Servers: 150}}}
+		r.Conclude([]appweight.Fleet{f}, nil)
+		if len(r.AppWeight) != 1 || r.FleetScore != nil || (r.AppWeight[0].Headroom != nil) != owned {
+			t.Errorf("%s: %+v, %+v, %q", generation, r.AppWeight, r.FleetScore, r.Warnings)
+		}
+	}
+}
+
 func TestFleetScoreRefused(t *testing.T) {
 	for _, c := range []struct {
 		name    string

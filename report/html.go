@@ -195,6 +195,9 @@ func newTargetView(r *record.Record, t *record.Target) targetView {
 			v.Facts = append(v.Facts, fact{name, value})
 		}
 	}
+	if t.Env != nil {
+		add("machine", machine(*t.Env))
+	}
 	if s := t.Sustained(); s != nil && s.Interval != nil && t.Ending == record.Found {
 		add("at the limit itself", fmt.Sprintf("%s %s (%s)", figure(s.AtLimit), unit, sure(s.Interval)))
 	}
@@ -247,10 +250,14 @@ func machineFacts(r *record.Record) []fact {
 	add("labels", pairs(r.Labels))
 	add("load", strings.Join(slices.DeleteFunc([]string{r.Load.Kind, r.Load.Engine, r.Load.Arrivals}, func(s string) bool { return s == "" }), ", "))
 	add("mix", mix(r.Load.Mix))
-	add("measured from", strings.TrimSpace(fmt.Sprintf("%s, %d CPUs, %s, Linux %s", r.Env.CPU, r.Env.Cores, r.Env.ISA, r.Env.Kernel)))
+	add("measured from", machine(r.Env))
 	add("versions", pairs(r.Versions))
 	add("scenario's SHA-256", r.ScenarioHash)
 	return all
+}
+
+func machine(e record.Env) string {
+	return strings.TrimSpace(fmt.Sprintf("%s, %d CPUs, %s, Linux %s", e.CPU, e.Cores, e.ISA, e.Kernel))
 }
 
 func mix(shares map[string]float64) string {
