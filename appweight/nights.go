@@ -31,7 +31,7 @@ var DefaultNights = NightConfig{PageP: 1e-4, WatchP: 1e-3, Scenarios: 1}
 
 // familyP is what all scenarios together may spend a night (Bonferroni): two
 // hundred of them then page falsely less than once in thirty nights.
-const familyP = 6e-4
+const familyP = 4e-4
 
 // Thresholds are PageP and WatchP as lowered for the number of scenarios.
 func (c NightConfig) Thresholds() (page, watch float64) {

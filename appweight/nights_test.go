@@ -188,7 +188,7 @@ func TestTrendIsInOrder(t *testing.T) {
 }
 
 func TestThresholds(t *testing.T) {
-	for scenarios, want := range map[int]float64{0: 1e-4, 1: 1e-4, 6: 1e-4, 200: 3e-6} {
+	for scenarios, want := range map[int]float64{0: 1e-4, 1: 1e-4, 4: 1e-4, 200: 2e-6} {
 		c := DefaultNights
 		c.Scenarios = scenarios
 		if page, watch := c.Thresholds(); !near(page, want, 1e-9) || !near(watch, 10*want, 1e-9) {
