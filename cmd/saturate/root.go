@@ -94,6 +94,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newDemoCommand(env),
 		newValidateCommand(env),
 		newFleetCommand(env),
+		newAgentCommand(env),
 		newCompareCommand(env),
 		newReportCommand(env),
 		newHistoryCommand(env),

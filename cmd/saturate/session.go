@@ -12,6 +12,7 @@ import (
 	"saturate/ramp"
 	"saturate/scenarios"
 	"saturate/stress"
+	"saturate/stress/agent"
 	"saturate/stress/probe"
 )
 
@@ -50,7 +51,7 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scopes map[string]
 	if err := s.awaitReady(ctx, child); err != nil {
 		return run, nil, err
 	}
-	sampler, err := probe.Open(s.target.Probes, probe.Target{URL: s.target.URL, PID: pid})
+	sampler, err := s.watch(ctx, pid)
 	if err != nil {
 		return run, nil, err
 	}
@@ -73,6 +74,24 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scopes map[string]
 	s.checkSources(sampler)
 	run, err = s.drive(ctx, sampler, child, trial)
 	return run, sampler.Scopes(), err
+}
+
+// A watcher reads a target: on this machine, or through the agent on its own.
+type watcher interface {
+	ramp.Prober
+	Start()
+	Gone() error
+	Sources() []probe.Source
+	Scopes() map[string]string
+	Close() error
+}
+
+// watch opens the target's probes.
+func (s *session) watch(ctx context.Context, pid int) (watcher, error) {
+	if a := s.target.Probes.Agent; a != nil {
+		return agent.Dial(ctx, *a)
+	}
+	return probe.Open(s.target.Probes, probe.Target{URL: s.target.URL, PID: pid})
 }
 
 // leftBehind says that a target's command was not brought to its end. It must be
@@ -115,7 +134,7 @@ func (s *session) start(ctx context.Context) (*supervise.Child, error) {
 }
 
 // drive joins search, loader and probes.
-func (s *session) drive(ctx context.Context, sampler *probe.Sampler, child *supervise.Child, trial loadgen.Trial) (ramp.Run, error) {
+func (s *session) drive(ctx context.Context, sampler watcher, child *supervise.Child, trial loadgen.Trial) (ramp.Run, error) {
 	first := newest(sampler)
 	connections, ahead := dialling(first, trial.KeepAlive)
 	load, err := loadgen.NewAttack(s.scenario.Traffic, s.target.URL, loadgen.Options{
@@ -154,7 +173,7 @@ func (s *session) search(first stress.Sample, delay time.Duration, limits *stres
 
 // checkSources turns what cannot be read, and could be, into warnings. A host
 // without a link of known speed, say, has nothing to mend.
-func (s *session) checkSources(sampler *probe.Sampler) {
+func (s *session) checkSources(sampler watcher) {
 	for _, src := range sampler.Sources() {
 		var e *probe.Error
 		if errors.As(src.Err, &e) && e.Hint() != "" {
@@ -169,7 +188,7 @@ func (s *session) warn(format string, args ...any) {
 }
 
 // newest is the last sample that the probes took.
-func newest(sampler *probe.Sampler) stress.Sample {
+func newest(sampler watcher) stress.Sample {
 	for range 20 {
 		if all := sampler.Take(); len(all) > 0 {
 			return all[len(all)-1]
