@@ -241,10 +241,15 @@ func refusal(purpose, address string, response *http.Response) error {
 }
 
 // isTooMuch recognizes the limits of Prometheus, Thanos, Mimir and
-// VictoriaMetrics on one query.
+// VictoriaMetrics on what one query touches.
 func isTooMuch(said string) bool {
 	said = strings.ToLower(said)
-	for _, words := range []string{"too many samples", "timed out", "deadline exceeded", "maxsamples", "max-samples", "max number of samples", "limit on the number of chunks", "max number of chunks", "samples limit", "chunks limit"} {
+	for _, words := range []string{
+		"too many samples", "timed out", "deadline exceeded", // Prometheus
+		"samples limit", "chunks limit", "series limit", // Thanos
+		"maximum number of", "max-chunks", "max-fetched", "max-estimated", // Mimir, Cortex
+		"maxsamplesperquery", "maxseries", "maxuniquetimeseries", // VictoriaMetrics
+	} {
 		if strings.Contains(said, words) {
 			return true
 		}

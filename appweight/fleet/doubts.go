@@ -14,14 +14,14 @@ func (j *judged) name(missing, brief []string, dropped map[string][]string) {
 		}
 	}
 	add("missing", missing, "is their exporter up, and can it count? It may also be that they are no servers of this fleet: hosts",
-		"%s of the inventory no figures", have(len(missing)))
+		"%s of the inventory %s no figures", count(len(missing), "server"), pick(len(missing), "has", "have"))
 	add("gap", brief, "they came or went, or were not scraped",
 		"%s figures for a part of the window only, and counted for that part", have(len(brief)))
-	add("no number", dropped["no number"], "", "%s a figure that is no number, and left out", have(len(dropped["no number"])))
+	add("no number", dropped["no number"], "", "%s a figure that is no number; it is left out", have(len(dropped["no number"])))
 	add("frozen", dropped["frozen"], "restart their exporter: a counter that was opened before its CPU went off-line stands still for good",
-		"%s busy CPUs whose counter stands still, and left out", have(len(dropped["frozen"])))
+		"%s busy CPUs whose counter stands still; what it says is left out", have(len(dropped["frozen"])))
 	add("fell", dropped["fell"], "their exporter estimates a counter as a whole; scale each interval by itself, as saturate agent does",
-		"%s a counter that fell a little instead of beginning anew, and left out", have(len(dropped["fell"])))
+		"%s a counter that fell a little instead of beginning anew; what it says is left out", have(len(dropped["fell"])))
 
 	slices.Sort(j.twice)
 	j.twice = slices.Compact(j.twice)
@@ -31,7 +31,7 @@ func (j *judged) name(missing, brief []string, dropped map[string][]string) {
 	slices.Sort(j.outside)
 	j.outside = slices.Compact(j.outside)
 	add("not listed", j.outside, "if they are servers of this fleet, the inventory lacks them: hosts",
-		"%s figures and not in the inventory, and left out", have(len(j.outside)))
+		"%s figures without being in the inventory; they are left out", have(len(j.outside)))
 
 	restarted, ended := j.of(j.g.restarted), j.of(j.g.ended)
 	add("restart", restarted, "", "%s a counter that began anew in the window: what it counted since its last scrape is lost", have(len(restarted)))

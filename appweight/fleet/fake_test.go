@@ -64,9 +64,9 @@ func (f fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(query, "quantile("):
 		fmt.Fprintf(out, `{"metric":{},"value":[%s,"%g"]}`, at, rangeOf(query)/fakeScrape)
-	case strings.HasPrefix(query, "count_over_time((up"):
+	case strings.Contains(query, "(count_over_time((up"):
 		f.vector(out, at, f.servers, 15, "", true)
-	case strings.HasPrefix(query, "last_over_time((saturate_host_info"):
+	case strings.Contains(query, "(last_over_time(("):
 		f.vector(out, at, f.servers, 1, "", true)
 	case strings.Contains(query, "sum_over_time"):
 		f.vector(out, at, f.servers-f.missing, fakePerSecond*rangeOf(query)/60, "host", false)

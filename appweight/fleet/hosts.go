@@ -25,8 +25,8 @@ func (n names) of(text []byte) string {
 	if have, ok := n[string(text)]; ok {
 		return have
 	}
-	s := string(text)
-	n[s] = s
+	s := printable(string(text))
+	n[string(text)] = s
 	return s
 }
 
@@ -61,7 +61,7 @@ func (r *reader) labelOf(labels map[string]string) label {
 func (r *reader) inventory(ctx context.Context) error {
 	most := 0.0
 	at, window := r.peak.To, r.config.Window
-	unnamed := 0
+	unnamed, both := 0, map[string]float64{}
 	err := r.client.vector(ctx, "hosts", inventory(r.config, window), at, func(labels map[string]string, minutes float64) error {
 		name := hostOf(labels[r.config.Labels.Host])
 		if name == "" {
@@ -72,8 +72,11 @@ func (r *reader) inventory(ctx context.Context) error {
 		if h := r.hosts[name]; h == nil {
 			r.hosts[name] = &host{present: minutes, label: r.labelOf(labels)}
 		} else {
-			h.present = max(h.present, minutes)
-			h.label = h.filled(r.labelOf(labels))
+			its := r.labelOf(labels)
+			if h.filled(its) != its.filled(h.label) {
+				both[name] = max(both[name], h.present+minutes)
+			}
+			h.present, h.label = max(h.present, minutes), h.filled(its)
 		}
 		return nil
 	})
@@ -89,6 +92,12 @@ func (r *reader) inventory(ctx context.Context) error {
 	}
 	for _, h := range r.hosts {
 		h.present /= most
+	}
+	for name, minutes := range both {
+		if minutes > most+1 { // more than one minute at the same time: no change of labels
+			return &Error{Problem: fmt.Sprintf("the inventory has two servers named %s, of different generation, region or instruction set", name),
+				Remedy: "name a label that tells servers apart: labels: {host: ...}", refused: true}
+		}
 	}
 	return r.information(ctx)
 }
@@ -116,7 +125,7 @@ func (r *reader) information(ctx context.Context) error {
 			if h := r.hosts[name]; h != nil {
 				its := r.labelOf(labels)
 				h.label = h.filled(its)
-				if h.filled(label{}) != its.filled(h.label) {
+				if h.label != its.filled(h.label) {
 					contradicted[name] = true
 				}
 			}
@@ -139,8 +148,8 @@ func (r *reader) information(ctx context.Context) error {
 		named = named || h.generation != ""
 	}
 	if named && len(unnamed) > 0 {
-		r.doubt(Doubt{Kind: "generation", Text: fmt.Sprintf("%s no generation: %s cannot be compared with any target", have(len(unnamed)), itThey(len(unnamed))),
-			Remedy: "give them the label, or start their agents with --label generation=NAME", Hosts: some(unnamed)})
+		r.doubt(Doubt{Kind: "generation", Text: fmt.Sprintf("%s no generation: %s cannot be compared with any target", have(len(unnamed)), pick(len(unnamed), "it", "they")),
+			Remedy: "give them the label, or start their agents with --generation NAME", Hosts: some(unnamed)})
 	}
 	return nil
 }
@@ -153,26 +162,16 @@ func some(all []string) []string {
 	return all[:min(len(all), 5)]
 }
 
-func are(n int) string {
+// pick is one of two forms of a word.
+func pick(n int, one, several string) string {
 	if n == 1 {
-		return "1 server is"
+		return one
 	}
-	return fmt.Sprintf("%d servers are", n)
+	return several
 }
 
-func have(n int) string {
-	if n == 1 {
-		return "1 server has"
-	}
-	return fmt.Sprintf("%d servers have", n)
-}
-
-func itThey(n int) string {
-	if n == 1 {
-		return "it"
-	}
-	return "they"
-}
+func are(n int) string  { return count(n, "server") + pick(n, " is", " are") }
+func have(n int) string { return count(n, "server") + pick(n, " has", " have") }
 
 // round makes a time one on the minute.
 func round(t time.Time) time.Time { return t.Truncate(time.Minute) }

@@ -151,12 +151,17 @@ func (m meter) frozenQuery(c Config, interval time.Duration) string {
 // inventory is a query for the servers that exist within the window: in how
 // many of its minutes.
 func inventory(c Config, window time.Duration) string {
-	return fmt.Sprintf("count_over_time((%s)[%s:1m])", c.Hosts, open(window))
+	return fmt.Sprintf("max by (%s) (count_over_time((%s)[%s:1m]))", c.kinds(), c.Hosts, open(window))
 }
 
 // information is a query for the labels of the servers.
 func information(c Config, window time.Duration) string {
-	return fmt.Sprintf("last_over_time((%s)[%s:1m])", c.Info, open(window))
+	return fmt.Sprintf("max by (%s) (last_over_time((%s)[%s:1m]))", c.kinds(), c.Info, open(window))
+}
+
+// kinds is the list of the labels that say what a server is.
+func (c Config) kinds() string {
+	return strings.Join([]string{c.Labels.Host, c.Labels.Generation, c.Labels.Region, c.Labels.ISA, machine}, ", ")
 }
 
 // promql writes a duration as PromQL has it.

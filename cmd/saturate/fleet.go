@@ -166,7 +166,7 @@ func (f *fleetFlags) mistakes() error {
 // change.
 func (f *fleetFlags) fromScenario(c *cobra.Command, name string) (fleet.Config, func(string) string, error) {
 	var wrong error
-	c.LocalFlags().Visit(func(flag *pflag.Flag) {
+	c.Flags().Visit(func(flag *pflag.Flag) {
 		if !slices.Contains([]string{"day", "output"}, flag.Name) {
 			wrong = hint(exitWith(exitUsage, fmt.Errorf("--%s does not go with a scenario", flag.Name)), "write it into the scenario: fleet: {prometheus: {...}}")
 		}

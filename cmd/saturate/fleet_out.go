@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -13,7 +15,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"saturate/appweight"
 	"saturate/appweight/fleet"
 	"saturate/record"
 )
@@ -95,86 +96,131 @@ func fleetText(w io.Writer, r fleet.Report) {
 	clock := func(t time.Time) string { return t.Format("15:04") }
 	s.line("day", "%s, time zone %s", r.Day, r.Timezone)
 	s.line("peak", "%s to %s, the window with the most active users", clock(p.From), clock(p.To))
-	s.line("active users", "%s in a minute, the mean over the window%s", grouped(p.ActiveUsers), ofUsers(p))
+	s.line("active users", "%s in a minute, the mean over the window%s", grouped(p.ActiveUsers), uncertain(p.StandardError/p.ActiveUsers))
 	if p.AtUsers > 0 {
-		s.line("active users", "%s in the minute to %s in its middle; at most %s, in the minute to %s",
-			grouped(p.AtUsers), clock(p.At), grouped(p.BusiestUsers), clock(p.Busiest))
+		s.line("active users", "%s in the minute to %s, its middle", grouped(p.AtUsers), clock(p.At))
+		if p.Busiest != p.At {
+			s.line("active users", "%s in the day's busiest minute, to %s", grouped(p.BusiestUsers), clock(p.Busiest))
+		}
 	}
 	for _, u := range r.Units {
 		s.gap()
-		fleetUnit(s, r, u)
+		fleetUnit(s, p, u)
 	}
-	if len(r.Doubts) > 0 {
-		s.gap()
-		doubts(s, r.Doubts)
-	}
+	fleetParts(w, r.Units)
+	fleetDoubts(s, r)
 }
 
-func ofUsers(p fleet.Peak) string {
-	if p.StandardError > 0 {
-		return fmt.Sprintf(", standard error %.2g%%", 100*p.StandardError/p.ActiveUsers)
-	}
-	return ""
-}
-
-func fleetUnit(s *sheet, r fleet.Report, u fleet.Unit) {
-	name, p := u.Unit, r.Peak
+// fleetUnit prints I and I/U, or why there is none.
+func fleetUnit(s *sheet, p fleet.Peak, u fleet.Unit) {
 	scope := ""
 	if u.Scope != "" {
 		scope = ", scope " + u.Scope
 	}
-	if u.Refused != "" {
-		s.line(name, "no figure%s: %s", scope, u.Refused)
+	switch {
+	case u.Refused != "":
+		s.line(u.Unit, "no figure%s: %s", scope, u.Refused)
 		if u.Remedy != "" {
-			s.line(name, "%s", u.Remedy)
+			s.line(u.Unit, "%s", u.Remedy)
 		}
-	}
-	if u.Refused == "" && u.PerSecond > 0 {
-		s.line(name, "%s/s of the whole fleet%s", amount(u.PerSecond), scope)
-		s.line(name, "%s/s for each active user%s", amount(u.PerSecond/p.ActiveUsers), uncertain(u.SE))
+	case u.PerSecond > 0:
+		s.line(u.Unit, "%s/s of the whole fleet%s", amount(u.PerSecond), scope)
+		s.line(u.Unit, "%s/s for each active user%s", amount(u.PerSecond/p.ActiveUsers), uncertain(u.SE))
 		if p.AtUsers > 0 && u.OwnPerSecond > 0 {
-			s.line(name, "%s/s and %s/s for each user in the peak's middle alone (mean of %s)", amount(u.OwnPerSecond),
-				amount(u.OwnPerSecond/p.AtUsers), time.Duration(u.OwnWindow)*time.Second)
+			s.line(u.Unit, "%s/s, and %s/s for each user, in the %.0f s around %s", amount(u.OwnPerSecond),
+				amount(u.OwnPerSecond/p.AtUsers), u.OwnWindow, p.At.Format("15:04"))
 		}
+	default:
+		s.line(u.Unit, "by generation only%s", scope)
 	}
-	if u.Coverage > 0 || u.Refused != "" && u.Servers > 0 {
-		s.line("servers", "%s, of which %s report (%s)%s", servers(u.Servers), servers(u.Reporting), share(u.Coverage), scraped(u))
+	if u.Servers > 0 {
+		interval := ""
+		if u.ScrapeInterval > 0 {
+			interval = fmt.Sprintf(", scraped about every %.0f s", u.ScrapeInterval)
+		}
+		s.line(u.Unit, "%s of %s servers report (%s)%s", servers(u.Reporting), servers(u.Servers), share(u.Coverage), interval)
 	}
-	if len(u.Parts) > 1 || len(u.Parts) == 1 && u.Parts[0].Generation+u.Parts[0].Region != "" {
-		parts(s, u)
-	}
-	doubts(s, u.Doubts)
 }
 
-// parts is a table of a unit's generations and regions.
-func parts(s *sheet, u fleet.Unit) {
-	fmt.Fprintln(s.w)
-	t := tabwriter.NewWriter(s.w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "%13s\tgeneration\tregion\t%s/s\ta server\tservers\treport\t\n", "", u.Unit)
-	for _, p := range u.Parts {
-		each, reporting := "-", "-"
-		if p.Reporting > 0 {
-			each = amount(p.Measured / p.Reporting)
+// fleetParts is a table of the generations and regions, with a column for each
+// unit.
+func fleetParts(w io.Writer, units []fleet.Unit) {
+	type kind struct{ generation, region, isa string }
+	rows := map[kind]map[int]fleet.Part{}
+	for i, u := range units {
+		for _, p := range u.Parts {
+			k := kind{p.Generation, p.Region, p.ISA}
+			if rows[k] == nil {
+				rows[k] = map[int]fleet.Part{}
+			}
+			rows[k][i] = p
 		}
-		if p.Servers > 0 {
-			reporting = share(p.Reporting / p.Servers)
+	}
+	delete(rows, kind{})
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "generation\tregion\tservers\treport")
+	for _, u := range units {
+		fmt.Fprintf(t, "\t%s/s\ta server", strings.TrimSuffix(u.Unit+" "+u.Scope, " "))
+	}
+	fmt.Fprintln(t)
+	kinds := slices.SortedFunc(maps.Keys(rows), func(a, b kind) int {
+		return cmp.Or(strings.Compare(a.generation, b.generation), strings.Compare(a.region, b.region), strings.Compare(a.isa, b.isa))
+	})
+	for _, k := range kinds {
+		owned, least := 0.0, 1.0 // the unit that fewest report says how well the kind is covered
+		for _, p := range rows[k] {
+			if p.Servers > 0 {
+				owned, least = p.Servers, min(least, p.Reporting/p.Servers)
+			}
 		}
-		generation := p.Generation
-		if p.ISA != "" {
-			generation += " (" + p.ISA + ")"
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s", dash(strings.TrimSpace(k.generation+" "+k.isa)), dash(k.region), servers(owned), share(least))
+		for i := range units {
+			p, each := rows[k][i], "-"
+			if p.Reporting > 0 {
+				each = amount(p.Measured / p.Reporting)
+			}
+			fmt.Fprintf(t, "\t%s\t%s", amount(p.PerSecond), each)
 		}
-		fmt.Fprintf(t, "%13s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", "", dash(strings.TrimSpace(generation)), dash(p.Region), amount(p.PerSecond), each, servers(p.Servers), reporting)
+		fmt.Fprintln(t)
 	}
 	t.Flush()
-	s.gap()
 }
 
-func doubts(s *sheet, all []fleet.Doubt) {
-	for _, d := range all {
-		s.line("doubts", "%s", d)
-		if d.Remedy != "" {
-			s.line("doubts", "  %s", d.Remedy)
+// fleetDoubts prints every doubt once, with the units that it concerns where
+// these are not all.
+func fleetDoubts(s *sheet, r fleet.Report) {
+	concerned := map[string][]string{}
+	var order []fleet.Doubt
+	for _, u := range r.Units {
+		for _, d := range u.Doubts {
+			if concerned[d.String()] == nil {
+				order = append(order, d)
+			}
+			concerned[d.String()] = append(concerned[d.String()], u.Unit)
 		}
+	}
+	if len(order)+len(r.Doubts) > 0 {
+		s.gap()
+	}
+	print := func(about string, d fleet.Doubt) {
+		if d.Remedy != "" {
+			d.Remedy = ": " + d.Remedy
+		}
+		s.line("doubts", "%s%s%s", about, d, d.Remedy)
+	}
+	for _, d := range r.Doubts {
+		print("", d)
+	}
+	for _, d := range order {
+		about := ""
+		if of := concerned[d.String()]; len(of) < len(r.Units) {
+			about = strings.Join(of, ", ") + ": "
+		}
+		print(about, d)
 	}
 }
 
@@ -183,13 +229,6 @@ func uncertain(se float64) string {
 		return ""
 	}
 	return fmt.Sprintf(", standard error %.2g%%", 100*se)
-}
-
-func scraped(u fleet.Unit) string {
-	if u.ScrapeInterval == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", scraped about every %.0f s", u.ScrapeInterval)
 }
 
 func dash(s string) string {
@@ -229,76 +268,4 @@ func amount(v float64) string {
 		return grouped(v)
 	}
 	return fmt.Sprintf("%.4g", v)
-}
-
-// fleetScenario is a section to paste into a scenario: the figures of the best
-// unit that can be used.
-func fleetScenario(w io.Writer, r fleet.Report) error {
-	all := r.Fleets()
-	for _, unit := range []string{appweight.Instructions, appweight.Requests, appweight.CPUSeconds} {
-		for _, f := range all {
-			if f.Unit == unit {
-				_, err := io.WriteString(w, fixed(f))
-				return err
-			}
-		}
-	}
-	return nil // why, the exit says
-}
-
-// fixed writes the figures as a scenario has them.
-func fixed(f appweight.Fleet) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "fleet:\n  fixed: # %s\n", f.Window)
-	field := func(indent, key string, v any) {
-		switch v := v.(type) {
-		case string:
-			if v != "" {
-				fmt.Fprintf(&b, "%s%s: %s\n", indent, key, quoted(v))
-			}
-		case float64:
-			if v != 0 {
-				fmt.Fprintf(&b, "%s%s: %s\n", indent, key, sevenDigits(v))
-			}
-		}
-	}
-	field("    ", "unit", f.Unit)
-	field("    ", "scope", f.Scope)
-	field("    ", "per_second", f.PerSecond)
-	field("    ", "active_users", f.ActiveUsers)
-	field("    ", "servers", f.Servers)
-	field("    ", "requests_per_second", f.RequestsPerSecond)
-	if len(f.Generations) > 0 {
-		fmt.Fprintf(&b, "    generations:\n")
-	}
-	for _, g := range f.Generations {
-		fmt.Fprintf(&b, "      - name: %s\n", quoted(g.Name))
-		field("        ", "region", g.Region)
-		field("        ", "isa", g.ISA)
-		field("        ", "per_second", g.PerSecond)
-		field("        ", "servers", g.Servers)
-		field("        ", "requests_per_second", g.RequestsPerSecond)
-	}
-	return b.String()
-}
-
-// quoted writes text as YAML has it, in quotes where it could be something else.
-func quoted(s string) string {
-	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r != '_' && r != '-' && r != '/' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	})
-	if plain && (s[0] >= 'a' && s[0] <= 'z' || s[0] >= 'A' && s[0] <= 'Z') && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(s)) {
-		return s
-	}
-	return strconv.Quote(s)
-}
-
-// sevenDigits writes a number with as many digits as its uncertainty could use.
-func sevenDigits(v float64) string {
-	text := strconv.FormatFloat(v, 'g', 7, 64)
-	back, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return text
-	}
-	return strconv.FormatFloat(back, 'f', -1, 64)
 }
