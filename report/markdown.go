@@ -119,24 +119,33 @@ func whyNotMore(t *record.Target, told *record.Repeat) string {
 func (m *markdown) scores(r *record.Record) {
 	var rows [][]string
 	for _, s := range r.AppWeight {
-		row := []string{join(" ", s.Generation, s.Build), figure(s.UsersPerServer), interval(s.Interval), "", ""}
-		if s.Ending == record.AtLeast {
-			row[1] = "at least " + row[1]
-		} else {
-			row[3], row[4] = servers(s.MinimumServers, s.Headroom)
+		row := []string{join(" ", s.Generation, s.Build), bound(s.Ending) + figure(s.UsersPerServer), interval(s.Interval), "", "", ""}
+		if s.LoadAdjusted > 0 {
+			row[3] = figure(s.LoadAdjusted) + within(s.LoadAdjustedInterval)
+		}
+		if r.FleetScore == nil && s.Ending == record.Found {
+			row[4], row[5] = servers(s.MinimumServers, s.Headroom)
 		}
 		rows = append(rows, row)
 	}
-	if f := r.FleetScore; f != nil && f.Refused == "" {
-		row := []string{"the whole fleet", figure(f.UsersPerServer), interval(f.Interval), "", ""}
-		if f.Ending == record.AtLeast {
-			row[1] = "at least " + row[1]
-		} else {
-			row[3], row[4] = servers(f.MinimumServers, f.Headroom)
+	f := r.FleetScore
+	scored := f != nil && f.Refused == ""
+	if scored {
+		row := []string{"the whole fleet", bound(f.Ending) + figure(f.UsersPerServer), interval(f.Interval), "", "", ""}
+		if f.LoadAdjusted > 0 {
+			row[3] = figure(f.LoadAdjusted)
 		}
+		row[4], row[5] = servers(f.MinimumServers, f.Headroom)
 		rows = append(rows, row)
 	}
-	m.table([]string{"servers", "users per server (AppWeight)", "how sure", "such servers carry the peak", "headroom"}, rows)
+	m.table([]string{"servers", "users per server (AppWeight)", "how sure", "allowing for load", "servers that carry the peak", "headroom"}, rows)
+	switch {
+	case scored:
+		rows := demands(r, f)
+		m.table(rows[0], rows[1:])
+	case f != nil:
+		m.block("No AppWeight of the fleet: %s", safe(f.Refused))
+	}
 }
 
 func interval(iv *record.Interval) string {
@@ -168,6 +177,11 @@ func (m *markdown) requirements(r *record.Record) {
 // details are what few readers want, folded away.
 func (m *markdown) details(r *record.Record) {
 	var lines []string
+	for _, s := range r.AppWeight {
+		if r.Fleet != nil {
+			lines = append(lines, fmt.Sprintf("AppWeight %s%s = %s%s", bound(s.Ending), figure(s.UsersPerServer), arithmetic(s, r.Fleet), scoped(s.Work)))
+		}
+	}
 	for i := range r.Targets {
 		t := &r.Targets[i]
 		if told := telling(t); told != nil && len(told.Limits) > 0 {
@@ -188,7 +202,7 @@ func (m *markdown) details(r *record.Record) {
 		}
 	}
 	lines = append(lines, "record: "+r.ID)
-	m.block("<details><summary>Limits and record</summary>")
+	m.block("<details><summary>Arithmetic, limits and record</summary>")
 	m.items(lines)
 	m.block("</details>")
 }

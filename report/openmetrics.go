@@ -195,6 +195,9 @@ func (m *metrics) score(r *record.Record, s record.Score) {
 	}
 	m.add("saturate_appweight", usersPerServer, "AppWeight: how many users one fully used server carries.", s.UsersPerServer, of...)
 	m.bounds("saturate_appweight_bound", usersPerServer, bounds, s.Interval, of)
+	if s.LoadAdjusted > 0 {
+		m.add("saturate_appweight_load_adjusted", usersPerServer, "AppWeight, allowing for a cost per request that falls with load.", s.LoadAdjusted, of...)
+	}
 	if s.MinimumServers > 0 {
 		m.add("saturate_minimum", "servers", "How many such servers carry the fleet's peak.", s.MinimumServers, of...)
 	}
@@ -235,6 +238,13 @@ func (m *metrics) fleet(r *record.Record) {
 	}
 	m.add("saturate_fleet_appweight", usersPerServer, "AppWeight of a fleet of several generations.", s.UsersPerServer, of...)
 	m.bounds("saturate_fleet_appweight_bound", usersPerServer, bounds, s.Interval, of)
+	for _, d := range s.Demands {
+		part := with(of, "generation", d.Name, "region", d.Region)
+		m.add("saturate_fleet_part_minimum", "servers", "How many servers of a generation carry its share of the peak.", d.MinimumServers, part...)
+		if d.Owned > 0 {
+			m.add("saturate_fleet_part_owned", "servers", "How many servers of a generation the fleet has.", d.Owned, part...)
+		}
+	}
 	if s.MinimumServers > 0 {
 		m.add("saturate_fleet_minimum", "servers", "How many of the fleet's servers carry its peak.", s.MinimumServers, of...)
 	}
