@@ -177,7 +177,11 @@ func TestStream(t *testing.T) {
 		}
 		last := all[len(all)-1]
 		c.Close()
-		await(t, "the stream to end", func() bool { return a.streams.count() == 0 })
+		await(t, "the sampling to end", func() bool {
+			a.streams.mu.Lock()
+			defer a.streams.mu.Unlock()
+			return !a.streams.running
+		})
 
 		// Between streams nothing is read, and who differences samples sees it.
 		d := dial(t, probe.Agent{URL: a.URL()})
