@@ -260,6 +260,45 @@ func TestReadCoverage(t *testing.T) {
 	}
 }
 
+// Where only the exporter tells what a server is, one without may be of any kind
+// that fits: here of either region of generation b, and of any generation.
+func TestReadMissingOfUnknownKind(t *testing.T) {
+	bare := func(n int, name, more string) (all []string) {
+		for i := range n {
+			all = append(all, fmt.Sprintf(`instance="%s-%d:9100"%s`, name, i, more))
+		}
+		return all
+	}
+	a, eu, us := bare(60, "a", ""), bare(60, "eu", `,region="eu"`), bare(80, "us", `,region="us"`)
+	s := &small{hosts: slices.Concat(a, eu, us), work: map[string]float64{}}
+	for i, host := range s.hosts {
+		if i%60 == 59 {
+			continue // one of a, one of eu, one of us
+		}
+		generation, each := "a", 100.0
+		if i >= 60 {
+			generation, each = "b", 200
+		}
+		s.info = append(s.info, fmt.Sprintf(`%s,generation=%q,isa="amd64"`, host, generation))
+		for l := range does([]string{host}, each) {
+			s.work[l] = each
+		}
+	}
+	r, err := read(t, s, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := r.Units[0]
+	if u.Refused != "" || len(u.Parts) != 3 || !near(u.Servers, 200) || !near(u.Coverage, 197./200) {
+		t.Errorf("%+v", u)
+	}
+	// The one of a is a 59th of a's like, 59 of eu's and 79 of us's.
+	want := 59*100*(1+1./197) + 59*200*(1+1./197) + 79*200*(1+1./197) + 2*200
+	if math.Abs(u.PerSecond/want-1) > 1e-9 {
+		t.Errorf("%v, want %v", u.PerSecond, want)
+	}
+}
+
 // A generation of less than a hundredth of the fleet forbids nothing.
 func TestReadSmallGeneration(t *testing.T) {
 	a, b := servers(500, "a", ""), servers(3, "b", "")

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -128,46 +129,81 @@ func (a *sum) add(b sum) {
 // unit adds the servers up, by kind, and says what is doubtful.
 func (j *judged) unit() Unit {
 	parts := map[label]sum{}
-	generations := map[string]sum{}
+	add := func(kind label, s sum) {
+		p := parts[kind]
+		p.add(s)
+		parts[kind] = p
+	}
 	var missing, brief []string
 	dropped := map[string][]string{}
+	gone := map[label]float64{} // servers without figures
 	for name, h := range j.hosts {
 		n, reports := j.servers[name]
-		s := sum{servers: h.present}
-		kind := h.label
 		switch {
 		case !reports:
 			missing = append(missing, name)
+			gone[h.label] += h.present
 		case n.why != "":
 			dropped[n.why] = append(dropped[n.why], name)
-			kind = n.label
+			gone[n.label] += h.present
 		default:
-			kind = n.label
-			s.reporting, s.perSecond, s.own = h.present, n.perSecond, n.own
+			s := sum{h.present, h.present, n.perSecond, n.own}
 			if n.present < wholePresence*h.present {
 				s.reporting = n.present
 				brief = append(brief, name)
 			}
+			add(n.label, s)
 		}
-		p, g := parts[kind], generations[kind.generation+"\x00"+kind.isa]
-		p.add(s)
-		g.add(s)
-		parts[kind], generations[kind.generation+"\x00"+kind.isa] = p, g
+	}
+	reporting := maps.Clone(parts)
+	for kind, servers := range gone {
+		for like, share := range kind.like(reporting) {
+			add(like, sum{servers: servers * share})
+		}
 	}
 	u := Unit{Unit: j.g.meter.unit, Scope: j.scope, OwnWindow: j.g.own.Seconds(), ScrapeInterval: j.g.interval.Seconds()}
 	j.name(missing, brief, dropped)
-	j.sum(&u, parts, generations)
+	j.sum(&u, parts)
 	u.Doubts = append(u.Doubts, j.doubts...)
 	return u
 }
 
+// like are the kinds that servers without figures may be of, and with which
+// shares: often only an exporter that runs tells what its server is. Where
+// nothing fits, they are a kind of their own.
+func (l label) like(reporting map[label]sum) map[label]float64 {
+	if _, ok := reporting[l]; ok {
+		return map[label]float64{l: 1}
+	}
+	shares, total := map[label]float64{}, 0.0
+	for kind, s := range reporting {
+		if kind == l.filled(kind) {
+			shares[kind] = s.servers
+			total += s.servers
+		}
+	}
+	if total == 0 {
+		return map[label]float64{l: 1}
+	}
+	for kind := range shares {
+		shares[kind] /= total
+	}
+	return shares
+}
+
 // sum fills in the figures: what is missing of a generation is taken to do what
 // the rest of it does, give or take.
-func (j *judged) sum(u *Unit, parts map[label]sum, generations map[string]sum) {
+func (j *judged) sum(u *Unit, parts map[label]sum) {
 	var all sum
+	generations := map[hardware]sum{}
+	for kind, p := range parts {
+		g := generations[kind.hardware()]
+		g.add(p)
+		generations[kind.hardware()] = g
+	}
 	missingWork := 0.0
 	for _, kind := range slices.SortedFunc(maps.Keys(parts), label.compare) {
-		p, g := parts[kind], generations[kind.generation+"\x00"+kind.isa]
+		p, g := parts[kind], generations[kind.hardware()]
 		each := 0.0
 		if g.reporting > 0 {
 			each = g.perSecond / g.reporting
@@ -196,7 +232,7 @@ func (j *judged) sum(u *Unit, parts map[label]sum, generations map[string]sum) {
 }
 
 // refuse says why figures must not be used.
-func (j *judged) refuse(u *Unit, generations map[string]sum) {
+func (j *judged) refuse(u *Unit, generations map[hardware]sum) {
 	if why := j.g.tooShort(); why != "" {
 		u.Refused, u.Remedy = why, "widen the window: window: 30m; or scrape more often"
 		return
@@ -206,9 +242,8 @@ func (j *judged) refuse(u *Unit, generations map[string]sum) {
 		u.Remedy = "see the servers named, or correct the inventory: hosts"
 		return
 	}
-	for _, key := range slices.Sorted(maps.Keys(generations)) {
-		g := generations[key]
-		name, _, _ := strings.Cut(key, "\x00")
+	for _, of := range slices.SortedFunc(maps.Keys(generations), hardware.compare) {
+		g, name := generations[of], of.generation
 		share := g.reporting / g.servers
 		switch {
 		case share >= appweight.LeastCoverage:
@@ -287,7 +322,16 @@ func (r *reader) total(g *gathering) Unit {
 }
 
 func (l label) compare(other label) int {
-	return strings.Compare(l.generation+"\x00"+l.region+"\x00"+l.isa, other.generation+"\x00"+other.region+"\x00"+other.isa)
+	return cmp.Or(strings.Compare(l.generation, other.generation), strings.Compare(l.region, other.region), strings.Compare(l.isa, other.isa))
+}
+
+// hardware is a kind in all regions: what coverage is held against.
+type hardware struct{ generation, isa string }
+
+func (l label) hardware() hardware { return hardware{l.generation, l.isa} }
+
+func (h hardware) compare(other hardware) int {
+	return cmp.Or(strings.Compare(h.generation, other.generation), strings.Compare(h.isa, other.isa))
 }
 
 // percent writes a share so that 99.97 % is not 100 %.
