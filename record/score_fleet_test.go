@@ -68,7 +68,7 @@ func TestLoadAdjustedTruth(t *testing.T) {
 		name       string
 		fast, half float64 // part of their CPU that the fleet's servers use
 		off        float64 // the least that the definition is off
-	}{{"60/72 %", .60, .72, .08}, {"40/45 %", .40, .45, .25}} {
+	}{{"60/72 %", .60, .72, .08}, {"40/45 %", .40, .45, .25}, {"80/30 %", .80, .30, .08}} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := fast.rateAt(c.fast), half.rateAt(c.half)
 			fleet := appweight.Fleet{Unit: appweight.Instructions, Scope: "host", ISA: "arm64", ActiveUsers: (a + b) / each, Generations: []appweight.Generation{
@@ -116,6 +116,17 @@ func TestNothingToAdjust(t *testing.T) {
 	r.Conclude(fleets(), nil)
 	if s := r.AppWeight[0]; s.LoadAdjusted != 0 || s.LoadAdjustedInterval != nil || s.FleetLoad != 61./200 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Of a fleet that is not told apart, the load of each of two kinds is not known.
+func TestLoadOfTwoKinds(t *testing.T) {
+	r, _ := threeKinds("old", "new")
+	f := fleet()
+	f.Servers = 100 // .61 each, more than the old one's .24
+	r.Conclude([]appweight.Fleet{f}, nil)
+	if len(r.AppWeight) != 2 || r.AppWeight[0].FleetLoad != 0 || strings.Contains(strings.Join(r.Warnings, "\n"), "in the fleet spends") {
+		t.Errorf("%+v, %q", r.AppWeight, r.Warnings)
 	}
 }
 
