@@ -2,7 +2,6 @@ package history
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -58,28 +57,30 @@ func writeUntilKilled(path string) error {
 	return nil
 }
 
-// writer starts such a process.
-func writer(t *testing.T, path string, records int) (*exec.Cmd, *bytes.Buffer) {
+// writer starts such a process. What it acknowledges comes over the channel,
+// which is closed when it has ended.
+func writer(t *testing.T, path string, records int) (*exec.Cmd, <-chan string) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), "HISTORY_TEST_PATH="+path, fmt.Sprintf("HISTORY_TEST_RECORDS=%d", records))
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, os.Stderr
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return c, &out
-}
-
-// acknowledged are the IDs that a writer printed.
-func acknowledged(out *bytes.Buffer) []string {
-	var ids []string
-	for s := bufio.NewScanner(out); s.Scan(); {
-		if len(s.Text()) == 26 { // the last line may be cut off
-			ids = append(ids, s.Text())
+	acknowledged := make(chan string, 100000)
+	go func() {
+		defer close(acknowledged)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			if len(s.Text()) == 26 { // the last line may be cut off
+				acknowledged <- s.Text()
+			}
 		}
-	}
-	return ids
+	}()
+	return c, acknowledged
 }
 
 // whole checks that a history has these records, and that all it has is whole.
@@ -117,16 +118,21 @@ func TestKilledInMidWrite(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "history.db")
 	var ids []string
-	for range kills {
-		c, out := writer(t, path, 1000000)
-		time.Sleep(time.Duration(20+rand.IntN(60)) * time.Millisecond) // its start takes about as long
+	for i := range kills {
+		c, acknowledged := writer(t, path, 100000)
+		if i%3 > 0 { // the others are killed while they start
+			ids = append(ids, <-acknowledged)
+		}
+		time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond)
 		if err := c.Process.Kill(); err != nil {
 			t.Fatal(err)
+		}
+		for id := range acknowledged {
+			ids = append(ids, id)
 		}
 		if err := c.Wait(); err == nil || c.ProcessState.Exited() {
 			t.Fatalf("it ended by itself: %v", err)
 		}
-		ids = append(ids, acknowledged(out)...)
 	}
 	n := whole(t, path, ids)
 	if len(ids) == 0 || n < len(ids) || n > len(ids)+kills {
@@ -140,17 +146,19 @@ func TestManyWriters(t *testing.T) {
 	const writers, each = 8, 25
 	path := filepath.Join(t.TempDir(), "history.db")
 	var all []*exec.Cmd
-	var outs []*bytes.Buffer
+	var outs []<-chan string
 	for range writers {
 		c, out := writer(t, path, each)
 		all, outs = append(all, c), append(outs, out)
 	}
 	var ids []string
 	for i, c := range all {
+		for id := range outs[i] {
+			ids = append(ids, id)
+		}
 		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
-		ids = append(ids, acknowledged(outs[i])...)
 	}
 	if n := whole(t, path, ids); len(ids) != writers*each || n != len(ids) {
 		t.Errorf("%d records of %d acknowledged, want %d", n, len(ids), writers*each)

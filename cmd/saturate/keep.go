@@ -99,11 +99,11 @@ func keepBeside(path string, r *record.Record) (file string, err error) {
 	var errs error
 	for _, folder := range folders {
 		file := filepath.Join(folder, "saturate-"+r.ID+".json")
-		if err := record.WriteFile(file, data); err == nil {
+		err := record.WriteFile(file, data)
+		if err == nil {
 			return file, nil
-		} else {
-			errs = errors.Join(errs, err)
 		}
+		errs = errors.Join(errs, err)
 	}
 	return "", errs
 }
