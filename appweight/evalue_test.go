@@ -194,6 +194,25 @@ func TestShowPairs(t *testing.T) {
 			t.Errorf("%s: the interval covers %.3f", s.name, got)
 		}
 	}
+	for _, s := range []struct{ change, margin, most float64 }{{0, .02, 1}, {.02, .02, .03}} {
+		n := trials(500, 20_000)
+		c.MaxPairs, c.Margin = 30, s.margin
+		rng := rand.New(rand.NewPCG(2, 1))
+		same := 0
+		var taken []int
+		for range n {
+			v := watched(c, func(i int) float64 { return math.Log1p(s.change) + normal(rng, i) })
+			if v.Outcome == Same {
+				same++
+			}
+			taken = append(taken, v.Pairs)
+		}
+		slices.Sort(taken)
+		t.Logf("%g%%, within %g%% is the same: called the same %.2f%%, median %d pairs", 100*s.change, 100*s.margin, percent(same, n), taken[n/2])
+		if got := float64(same) / float64(n); got > s.most+slack(s.most, n) || s.change == 0 && got < .85 {
+			t.Errorf("a change of %g is called the same within %g in %.3f", s.change, s.margin, got)
+		}
+	}
 	// What is foretold is what happens.
 	if got := DefaultPairTest.PairsFor(.02, .02); got < 11 || got > 13 {
 		t.Errorf("foretold %d pairs for a change of 2 %%", got)

@@ -179,10 +179,7 @@ func (s *Standing) spend(t Trend) {
 		}
 		s.Drops = append(s.Drops, c)
 		sum += math.Log(c.Ratio)
-		if c.Interval.Hi > 0 {
-			se := math.Log(c.Interval.Hi/c.Interval.Lo) / 2 / quantile(c.Interval.Level, c.Interval.DF)
-			variance += se * se
-		}
+		variance += c.Interval.SE() * c.Interval.SE()
 	}
 	half := quantile(confidence, 0) * math.Sqrt(variance)
 	s.Spent, s.SpentLo, s.SpentHi = -math.Expm1(sum), max(0, -math.Expm1(sum+half)), -math.Expm1(sum-half)

@@ -50,6 +50,15 @@ func (iv Interval) Covers() string {
 	return ""
 }
 
+// SE is the standard error of the logarithm that an interval was made from; 0
+// where there is no interval.
+func (iv Interval) SE() float64 {
+	if !positive(iv.Lo) || !(iv.Hi > iv.Lo) || !(iv.Level > 0 && iv.Level < 1) {
+		return 0
+	}
+	return math.Log(iv.Hi/iv.Lo) / 2 / quantile(iv.Level, iv.DF)
+}
+
 // ErrTooFew says that one value has no spread.
 var ErrTooFew = errors.New("too few repeats for an interval")
 

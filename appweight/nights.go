@@ -29,6 +29,24 @@ type NightConfig struct {
 // DefaultNights is what pages and is watched by default.
 var DefaultNights = NightConfig{PageP: 1e-4, WatchP: 1e-3, Scenarios: 1}
 
+// Validate returns every mistake at once, as [errors.Join] of [*Mistake].
+func (c NightConfig) Validate() error {
+	var mistakes []error
+	add := func(path, format string, args ...any) {
+		mistakes = append(mistakes, &Mistake{path, fmt.Sprintf(format, args...), ""})
+	}
+	if !(c.PageP > 0 && c.PageP < .5) {
+		add("page_p", "%g is not a small probability", c.PageP)
+	}
+	if !(c.WatchP >= c.PageP && c.WatchP < .5) {
+		add("watch_p", "%g is not a probability above page_p", c.WatchP)
+	}
+	if c.Scenarios < 0 {
+		add("scenarios", "%d is not a number of scenarios", c.Scenarios)
+	}
+	return errors.Join(mistakes...)
+}
+
 // familyP is what all scenarios together may spend a night (Bonferroni): two
 // hundred of them then page falsely less than once in thirty nights.
 const familyP = 4e-4
@@ -82,20 +100,21 @@ type Trend struct {
 	// SD is what one night differs from another by, and Lean how much it leans on
 	// the night before (a correlation). 0 where there are not enough.
 	SD, Lean float64
-	// Page and Watched are the thresholds in force.
+	// PageP and WatchP are the thresholds in force.
 	PageP, WatchP float64
 	Warnings      []string
 
-	current int // nights since the last change
-	df      float64
+	current int     // nights since the last change
+	df      float64 // of SD
 }
 
 // FindChanges replays a history, oldest night first, and calls what each night
 // would have called. Servers' own levels are taken away with what all nights
-// tell of them. It fails with [ErrUndefined] where a night has no figure or one
-// that is not positive, and where nights are out of order.
+// tell of them. It fails with [*Mistake] where c is not sound, and with
+// [ErrUndefined] where a night has no figure or one that is not positive, and
+// where nights are out of order.
 func FindChanges(nights []Night, c NightConfig) (Trend, error) {
-	if err := sound(nights); err != nil {
+	if err := errors.Join(c.Validate(), sound(nights)); err != nil {
 		return Trend{}, err
 	}
 	t := Trend{}

@@ -92,6 +92,15 @@ func TestNightsRefuse(t *testing.T) {
 	}
 }
 
+func TestNightConfigValidate(t *testing.T) {
+	var mistake *Mistake
+	for _, c := range []NightConfig{{}, {PageP: 1e-3, WatchP: 1e-4}, {PageP: 1e-4, WatchP: 1}, {PageP: 1e-4, WatchP: 1e-3, Scenarios: -1}} {
+		if _, err := FindChanges(nil, c); !errors.As(err, &mistake) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 // Nights that have other servers each are as if they had the same.
 func TestServerEffectsAreTakenAway(t *testing.T) {
 	own := []float64{-.2, -.1, 0, .1, .2}

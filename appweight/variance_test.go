@@ -40,6 +40,24 @@ func TestSplitVariance(t *testing.T) {
 	}
 }
 
+func TestIntervalTells(t *testing.T) {
+	_, iv, err := Pool([][]float64{{1}, {math.E}, {math.E * math.E}}, .95)
+	if err != nil || !near(iv.SE(), 1/math.Sqrt(3), 1e-9) || iv.Covers() != "over servers and their restarts" {
+		t.Errorf("%+v, %v: se %g, %q", iv, err, iv.SE(), iv.Covers())
+	}
+	if _, iv, _ = Pool([][]float64{{1}, {2}}, .95); !strings.Contains(iv.Covers(), "over two servers") {
+		t.Errorf("%q", iv.Covers())
+	}
+	if (Interval{}).SE() != 0 || (Interval{}).Covers() != "" {
+		t.Error("no interval tells something")
+	}
+	for _, basis := range []string{WithinHold, Restarts, SameServers, Pairs, Nights} {
+		if (Interval{Basis: basis}).Covers() == "" {
+			t.Errorf("%s says nothing of what it covers", basis)
+		}
+	}
+}
+
 func TestSplitVarianceTellsWhatItCannot(t *testing.T) {
 	noisy := []Hold{{1, .01}}
 	for _, c := range []struct {
