@@ -143,7 +143,7 @@ func TestKilledInMidWrite(t *testing.T) {
 
 // Writers wait for each other, from the first that makes the file on.
 func TestManyWriters(t *testing.T) {
-	const writers, each = 8, 25
+	const writers, each = 8, 15
 	path := filepath.Join(t.TempDir(), "history.db")
 	var all []*exec.Cmd
 	var outs []<-chan string
