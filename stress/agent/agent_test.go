@@ -83,7 +83,9 @@ type authority struct {
 
 func newAuthority(t testing.TB, name string) *authority {
 	a := &authority{t: t, dir: t.TempDir()}
-	a.file, _ = a.issue(name, func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign })
+	a.file, _ = a.issue(name, func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
+	})
 	return a
 }
 

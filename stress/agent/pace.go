@@ -7,8 +7,9 @@ const (
 	// paceLeast from when on that can be told.
 	paceOver, paceLeast = 5 * time.Second, 4 * time.Second
 	// paceEnd is the part at either end of that time in which the sample is
-	// looked for that was on its way the shortest.
-	paceEnd = .4
+	// looked for that was on its way the shortest. Which one that is depends a
+	// little on the pace itself: it is looked for paceRounds times.
+	paceEnd, paceRounds = .4, 3
 )
 
 // A pace compares the sampled host's clock with ours, by when samples were taken
@@ -26,9 +27,15 @@ type tick struct {
 	here  time.Time
 }
 
-// late is by how much later than another sample this one came, by the clocks.
-func (t tick) late(than tick) time.Duration {
-	return t.here.Sub(than.here) - (t.there - than.there)
+// late is by how much longer than another sample this one was on its way, where
+// the clocks' pace is rate.
+func (t tick) late(than tick, rate float64) float64 {
+	return t.here.Sub(than.here).Seconds() - (t.there-than.there).Seconds()/rate
+}
+
+// rate is the pace between two samples.
+func (t tick) rate(since tick) float64 {
+	return (t.there - since.there).Seconds() / t.here.Sub(since.here).Seconds()
 }
 
 // observe takes in a sample and returns how many seconds of the sampled host's
@@ -47,14 +54,18 @@ func (p *pace) observe(boot string, there time.Duration, here time.Time) (rate f
 		return 0, false
 	}
 	part := time.Duration(paceEnd * float64(whole))
-	a, b := p.ticks[0], now
-	for _, t := range p.ticks {
-		switch {
-		case t.here.Sub(p.ticks[0].here) <= part && t.late(a) < 0:
-			a = t
-		case here.Sub(t.here) <= part && t.late(b) < 0:
-			b = t
+	rate = now.rate(p.ticks[0])
+	for range paceRounds {
+		a, b := p.ticks[0], now
+		for _, t := range p.ticks {
+			switch {
+			case t.here.Sub(p.ticks[0].here) <= part && t.late(a, rate) < 0:
+				a = t
+			case here.Sub(t.here) <= part && t.late(b, rate) < 0:
+				b = t
+			}
 		}
+		rate = b.rate(a)
 	}
-	return (b.there - a.there).Seconds() / b.here.Sub(a.here).Seconds(), true
+	return rate, true
 }
