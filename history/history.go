@@ -107,7 +107,7 @@ func open(ctx context.Context, path string, c Config) (*DB, error) {
 
 // empty is a history without records.
 func empty(ctx context.Context) (*DB, error) {
-	db, err := connect(ctx, "file::memory:", Config{Wait: defaultWait})
+	db, err := connect(ctx, "file::memory:?_foreign_keys=1", Config{Wait: defaultWait})
 	if err == nil {
 		db.sql.SetMaxOpenConns(1) // each connection has a memory of its own
 	}
