@@ -215,7 +215,7 @@ func TestShowCompare(t *testing.T) {
 		{"same 3 servers, 3 and 2 restarts", []int{3, 3, 3}, []int{2, 2, 2}, true},
 		{"same 8 servers, 2 restarts", []int{2, 2, 2, 2, 2, 2, 2, 2}, []int{2, 2, 2, 2, 2, 2, 2, 2}, true},
 	} {
-		n := trials(800, 20_000)
+		n := trials(300, 20_000)
 		rng := rand.New(rand.NewPCG(1, 1))
 		// With 1.2 % between restarts, .8 % of a hold and 2 % between servers.
 		s := spreadOf(.02, math.Hypot(.012, .008))

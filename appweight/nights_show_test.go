@@ -175,7 +175,7 @@ func TestShowNights(t *testing.T) {
 		{"one of 200", leaning(.01, .2), one, many, 1. / 200, [2]float64{.4, .1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := trials(60, 4000)
+			n := trials(40, 4000)
 			rng := rand.New(rand.NewPCG(1, 1))
 			var paged, early int
 			for range n {
