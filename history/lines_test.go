@@ -23,7 +23,7 @@ func records() *rapid.Generator[[]*record.Record] {
 	target := rapid.Custom(func(t *rapid.T) record.Target {
 		out := record.Target{Name: text.Draw(t, "name"), Ending: ending.Draw(t, "ending"),
 			Labels: rapid.MapOfN(rapid.SampledFrom([]string{"generation", "build", "region"}), text, 0, 3).Draw(t, "labels")}
-		for i := range rapid.IntRange(0, 3).Draw(t, "repeats") {
+		for i := range rapid.IntRange(0, 2).Draw(t, "repeats") {
 			r := hold(i+1, rapid.Float64Range(1, 1e5).Draw(t, "rate"))
 			r.Ending, r.FailedShare, r.Why = ending.Draw(t, "repeat's ending"), share.Draw(t, "failed"), text.Draw(t, "why")
 			if rapid.Bool().Draw(t, "nothing was held") {
@@ -35,8 +35,8 @@ func records() *rapid.Generator[[]*record.Record] {
 	})
 	return rapid.Custom(func(t *rapid.T) []*record.Record {
 		var all []*record.Record
-		for i := range rapid.IntRange(0, 6).Draw(t, "records") {
-			r := feed(0, rapid.SliceOfN(target, 0, 3).Draw(t, "targets")...)
+		for i := range rapid.IntRange(0, 3).Draw(t, "records") {
+			r := feed(0, rapid.SliceOfN(target, 0, 2).Draw(t, "targets")...)
 			r.At = time.UnixMicro(rapid.Int64Range(1, 1e16).Draw(t, "at")).UTC()
 			r.ID, r.Scenario, r.Ending = fmt.Sprintf("%d%s", i, text.Draw(t, "id")), text.Draw(t, "scenario"), ending.Draw(t, "ending")
 			r.Labels = rapid.MapOfN(text, text, 0, 2).Draw(t, "labels")
