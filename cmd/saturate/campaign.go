@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,9 +47,10 @@ func (c *campaign) run(ctx context.Context) error {
 		lastKnown := c.known(c.scenario.Name, t.Name, cmp.Or(t.Labels["generation"], c.scenario.Labels["generation"]))
 		for restart := 1; restart <= c.scenario.Repeat; restart++ {
 			c.view.begin(c.title(t, restart))
-			s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: lastKnown, cpus: cpus}
+			s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: lastKnown, cpus: cpus, fleets: c.fleets}
 			run, scopes, err := s.measure(ctx)
 			c.warn(t.Name, s.warnings)
+			addMachine(into, s.machine)
 			c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
 			if err != nil && run.Ending == "" {
 				run.Ending = ramp.Inconclusive
@@ -68,6 +70,23 @@ func (c *campaign) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// addMachine adds what a target's agent told of its machine.
+func addMachine(t *record.Target, machine map[string]string) {
+	if machine == nil {
+		return
+	}
+	t.Env = &record.Env{CPU: machine["cpu_model"], ISA: machine["isa"], Kernel: machine["kernel"]}
+	t.Labels = maps.Clone(t.Labels)
+	for _, name := range []string{"generation", "region"} {
+		if _, said := t.Labels[name]; !said && machine[name] != "" {
+			if t.Labels == nil {
+				t.Labels = map[string]string{}
+			}
+			t.Labels[name] = machine[name]
+		}
+	}
 }
 
 func (c *campaign) title(t scenarios.Target, restart int) string {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"time"
 
+	"saturate/appweight"
 	"saturate/internal/supervise"
 	"saturate/loadgen"
 	"saturate/ramp"
@@ -24,10 +27,12 @@ type session struct {
 	target    scenarios.Target
 	view      view
 	lastKnown float64
-	check     float64       // hold this level instead of searching,
-	span      time.Duration // for so long
-	cpus      []int         // that saturate may use
-	engine    string        // that offered the load
+	check     float64           // hold this level instead of searching,
+	span      time.Duration     // for so long
+	cpus      []int             // that saturate may use
+	fleets    []appweight.Fleet // what the fleet spends, by unit
+	engine    string            // that offered the load
+	machine   map[string]string // what the target's agent tells of its machine; nil without one
 	warnings  []string
 }
 
@@ -88,10 +93,24 @@ type watcher interface {
 
 // watch opens the target's probes.
 func (s *session) watch(ctx context.Context, pid int) (watcher, error) {
-	if a := s.target.Probes.Agent; a != nil {
-		return agent.Dial(ctx, *a)
+	a := s.target.Probes.Agent
+	if a == nil {
+		return probe.Open(s.target.Probes, probe.Target{URL: s.target.URL, PID: pid})
 	}
-	return probe.Open(s.target.Probes, probe.Target{URL: s.target.URL, PID: pid})
+	c, err := agent.Dial(ctx, *a)
+	if err != nil {
+		return nil, err
+	}
+	s.machine = c.Info()
+	if told, ours := s.machine["generation"], s.generation(); told != "" && ours != "" && told != ours {
+		s.warn("the scenario says generation %s and the target's agent %s: the scenario's is taken", ours, told)
+	}
+	return c, nil
+}
+
+// generation is the target's by the scenario, else by its agent.
+func (s *session) generation() string {
+	return cmp.Or(s.target.Labels["generation"], s.scenario.Labels["generation"], s.machine["generation"])
 }
 
 // leftBehind says that a target's command was not brought to its end. It must be
@@ -147,7 +166,7 @@ func (s *session) drive(ctx context.Context, sampler watcher, child *supervise.C
 	s.engine = load.Engine()
 
 	limits := stress.NewLimits(s.scenario.Stress)
-	search := s.search(first, load.Delay(), limits)
+	search := s.search(first, load.Delay(), limits, sampler.Scopes())
 	alive := func() error {
 		if child != nil && child.Err() != nil {
 			return fmt.Errorf("the target's command ended: %w", child.Err())
@@ -159,16 +178,25 @@ func (s *session) drive(ctx context.Context, sampler watcher, child *supervise.C
 	return ramp.Conclude(search.Result(), windows, limits.InForce()), err
 }
 
-// search is the search of the scenario, or the check of a level.
-func (s *session) search(first stress.Sample, delay time.Duration, limits *stress.Limits) ramp.Searcher {
+// search is the search of the scenario, with a hold of the load that a server of
+// the fleet has where that is known, or the check of a level.
+func (s *session) search(first stress.Sample, delay time.Duration, limits *stress.Limits, scopes map[string]string) ramp.Searcher {
 	if s.check > 0 {
 		return ramp.NewCheck(s.check, s.span, limits.InForce)
 	}
 	c := s.scenario.Ramp
-	return ramp.NewSearch(ramp.SearchConfig{
+	search := ramp.NewSearch(ramp.SearchConfig{
 		Start: c.Start, Max: c.Max, Precision: c.Precision, Delay: delay, LastKnown: s.lastKnown,
 		Cores: first.Gauges[stress.CPULimit], Errors: float64(s.scenario.Stress.Errors), Timeout: s.scenario.Traffic.Timeout,
 	})
+	counted := maps.Clone(scopes)
+	counted[appweight.Requests] = ""
+	fleet, _, err := appweight.Choose(counted, s.fleets)
+	if err != nil {
+		return search // the record tells why there is no score
+	}
+	work, _ := fleet.PerServer(s.generation())
+	return ramp.NewReference(search, ramp.ReferenceConfig{Unit: fleet.Unit, PerSecond: work, Delay: delay})
 }
 
 // checkSources turns what cannot be read, and could be, into warnings. A host
