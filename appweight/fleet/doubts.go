@@ -18,6 +18,8 @@ func (j *judged) name(missing, brief []string, dropped map[string][]string) {
 	add("gap", brief, "they came or went, or were not scraped",
 		"%s figures for a part of the window only, and counted for that part", have(len(brief)))
 	add("no number", dropped["no number"], "", "%s a figure that is no number; it is left out", have(len(dropped["no number"])))
+	add("few scrapes", dropped["few scrapes"], "widen the window (window: 30m), or scrape more often",
+		"%s too few scrapes in the window of %s: a rate needs %d; what they say is left out", have(len(dropped["few scrapes"])), short(j.g.window), leastScrapes)
 	add("frozen", dropped["frozen"], "restart their exporter: a counter that was opened before its CPU went off-line stands still for good",
 		"%s busy CPUs whose counter stands still; what it says is left out", have(len(dropped["frozen"])))
 	add("fell", dropped["fell"], "their exporter estimates a counter as a whole; scale each interval by itself, as saturate agent does",

@@ -62,8 +62,8 @@ func (f fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at := r.FormValue("time")
 	fmt.Fprint(out, `{"status":"success","data":{"resultType":"vector","result":[`)
 	switch {
-	case strings.HasPrefix(query, "quantile("):
-		fmt.Fprintf(out, `{"metric":{},"value":[%s,"%g"]}`, at, rangeOf(query)/fakeScrape)
+	case strings.HasPrefix(query, "quantile"):
+		fmt.Fprintf(out, `{"metric":{"job":"saturate"},"value":[%s,"%g"]}`, at, rangeOf(query)/fakeScrape)
 	case strings.Contains(query, "(count_over_time((up"):
 		f.vector(out, at, f.servers, 15, "", true)
 	case strings.Contains(query, "(last_over_time(("):

@@ -21,11 +21,13 @@ const (
 )
 
 // A source is one series of figures: one job's, of one server, in one scope.
-type source struct{ instance, job, scope string }
+type source struct {
+	instance, job, scope string
+	label
+}
 
 // A tally is what one series says of the window.
 type tally struct {
-	label
 	work float64 // done within the window, or the sum over its minutes
 	seen float64 // figures that it comes from
 	own  float64 // work per second in the window's middle
@@ -36,17 +38,17 @@ type gathering struct {
 	meter    meter
 	window   time.Duration
 	tallies  map[source]*tally
-	totals   []tally       // of series that name no server
-	expected float64       // figures that a whole window holds
-	interval time.Duration // between two
-	own      time.Duration // what the middle's own figure is a mean over
+	totals   map[label]*tally   // of series that name no server
+	expected map[string]float64 // figures that a whole window holds, by job
+	interval time.Duration      // between two, the longest that does
+	own      time.Duration      // what the middle's own figure is a mean over
 	// The servers of which something is said, by scope.
 	restarted, steppedBack, frozen, ended map[source]bool
 }
 
 // gather asks all there is to ask about one unit.
 func (r *reader) gather(ctx context.Context, m meter) (*gathering, error) {
-	g := &gathering{meter: m, window: r.config.Window, tallies: map[source]*tally{}}
+	g := &gathering{meter: m, window: r.config.Window, tallies: map[source]*tally{}, totals: map[label]*tally{}, expected: map[string]float64{}}
 	if err := r.seen(ctx, g); err != nil || len(g.tallies)+len(g.totals) == 0 {
 		return g, err
 	}
@@ -81,36 +83,58 @@ func (r *reader) seen(ctx context.Context, g *gathering) error {
 	if err := r.windowed(ctx, m.unit+" figures", query, r.peak.To, g.window, time.Minute, func(t *tally, v float64) { t.seen += v }, g); err != nil {
 		return err
 	}
-	if m.counter == "" {
-		g.expected = g.window.Minutes()
-		return nil
-	}
-	if c.ScrapeInterval > 0 {
+	if m.counter == "" || c.ScrapeInterval > 0 {
 		g.interval = c.ScrapeInterval
-		g.expected = g.window.Seconds() / g.interval.Seconds()
 		return nil
 	}
 	piece := (g.window / thirds).Truncate(time.Second)
-	held := make([]float64, thirds)
-	for i := range held {
-		usual := func(w time.Duration) string { return fmt.Sprintf("quantile(0.5, %s)", m.seen(c, w)) }
+	held := map[string]*[thirds]float64{}
+	for i := range thirds {
+		usual := func(w time.Duration) string { return fmt.Sprintf("quantile by (job) (0.5, %s)", m.seen(c, w)) }
 		err := r.pieces(ctx, m.unit+" figures of a server", usual, r.peak.To.Add(-time.Duration(i)*piece), piece, time.Minute,
-			func(_ map[string]string, v float64) error {
-				held[i] += v
+			func(labels map[string]string, v float64) error {
+				job := labels["job"]
+				if held[job] == nil {
+					held[job] = new([thirds]float64)
+				}
+				held[job][i] += v
 				return nil
 			})
 		if err != nil {
 			return err
 		}
-		g.expected += held[i]
 	}
-	if most := slices.Max(held); slices.Min(held) < most-1 { // one more or less is chance
-		g.expected = thirds * most
-	}
-	if g.expected >= 1 {
-		g.interval = (g.window / time.Duration(g.expected)).Round(time.Second)
+	for job, h := range held {
+		g.expected[job] = whole(h[:])
+		if n := g.expected[job]; n >= leastScrapes {
+			g.interval = max(g.interval, (g.window / time.Duration(n)).Round(time.Second))
+		}
 	}
 	return nil
+}
+
+// whole is how many figures a window holds, by what its parts do. A part with
+// fewer than another, by more than chance, is a gap.
+func whole(parts []float64) float64 {
+	sum := 0.0
+	for _, n := range parts {
+		sum += n
+	}
+	if most := slices.Max(parts); slices.Min(parts) < most-1 {
+		return most * float64(len(parts))
+	}
+	return sum
+}
+
+// figures is how many a whole window holds of a job's series.
+func (g *gathering) figures(job string) float64 {
+	switch n, ok := g.expected[job]; {
+	case g.meter.counter == "":
+		return g.window.Minutes()
+	case ok:
+		return n
+	}
+	return g.window.Seconds() / g.interval.Seconds()
 }
 
 // misbehaviour asks which counters did what they should not.
@@ -123,7 +147,7 @@ func (r *reader) misbehaviour(ctx context.Context, g *gathering, least time.Dura
 		if err == nil && len(g.restarted) > 0 {
 			err = r.offenders(ctx, m.unit, "falls", func(w time.Duration) string { return m.steppedBack(c, w) }, g.window, least, note(g.steppedBack))
 		}
-		if err == nil {
+		if err == nil && g.interval > 0 {
 			err = r.offenders(ctx, m.unit, "ends", func(time.Duration) string { return m.ended(c, g.interval) }, least, least, note(g.ended))
 		}
 		if err != nil {
@@ -142,12 +166,15 @@ func (r *reader) misbehaviour(ctx context.Context, g *gathering, least time.Dura
 	return err
 }
 
+// of is a server in one scope, whatever the series.
+func of(name, scope string) source { return source{instance: name, scope: scope} }
+
 // offenders asks for the servers to which something applies at the end of the
 // window.
 func (r *reader) offenders(ctx context.Context, unit, what string, query func(time.Duration) string, window, least time.Duration, each func(source)) error {
 	return r.pieces(ctx, unit+" "+what, query, r.peak.To, window, least, func(labels map[string]string, _ float64) error {
 		s, _ := r.sourceOf(labels, unit)
-		each(source{instance: hostOf(s.instance), scope: s.scope})
+		each(of(hostOf(s.instance), s.scope))
 		return nil
 	})
 }
@@ -156,19 +183,17 @@ func (r *reader) offenders(ctx context.Context, unit, what string, query func(ti
 func (r *reader) windowed(ctx context.Context, purpose string, query func(time.Duration) string, end time.Time, window, least time.Duration, add func(*tally, float64), g *gathering) error {
 	return r.pieces(ctx, purpose, query, end, window, least, func(labels map[string]string, v float64) error {
 		s, named := r.sourceOf(labels, g.meter.unit)
-		if !named {
-			i := slices.IndexFunc(g.totals, func(t tally) bool { return t.label == r.labelOf(labels) })
-			if i < 0 {
-				i = len(g.totals)
-				g.totals = append(g.totals, tally{label: r.labelOf(labels)})
-			}
-			add(&g.totals[i], v)
-			return nil
-		}
 		t := g.tallies[s]
+		if !named {
+			t = g.totals[s.label]
+		}
 		if t == nil {
-			t = &tally{label: r.labelOf(labels)}
-			g.tallies[s] = t
+			t = &tally{}
+			if named {
+				g.tallies[s] = t
+			} else {
+				g.totals[s.label] = t
+			}
 		}
 		add(t, v)
 		return nil
@@ -178,7 +203,7 @@ func (r *reader) windowed(ctx context.Context, purpose string, query func(time.D
 // sourceOf reads which series this is, and whether it names a server. Requests
 // have no scope.
 func (r *reader) sourceOf(labels map[string]string, unit string) (source, bool) {
-	s := source{labels[r.config.Labels.Host], labels["job"], labels["scope"]}
+	s := source{labels[r.config.Labels.Host], labels["job"], labels["scope"], r.labelOf(labels)}
 	switch {
 	case unit == appweight.Requests:
 		s.scope = ""
@@ -218,11 +243,3 @@ func tooMuch(err error) (*Error, bool) {
 
 // sane is a figure that can be true.
 func sane(v float64) bool { return v >= 0 && !math.IsInf(v, 0) }
-
-// tooShort says why the window does not do for the scrapes; "" where it does.
-func (g *gathering) tooShort() string {
-	if g.meter.counter == "" || g.expected >= leastScrapes {
-		return ""
-	}
-	return fmt.Sprintf("the window of %s holds %.0f scrapes of a server, and a rate needs %d", short(g.window), g.expected, leastScrapes)
-}

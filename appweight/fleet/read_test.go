@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -84,8 +85,8 @@ func (s *small) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		span = rangeOf(query)
 	}
 	switch {
-	case strings.HasPrefix(query, "quantile("):
-		add("", span/15)
+	case strings.HasPrefix(query, "quantile"):
+		each(s.jobs(), span/15)
 	case strings.Contains(query, "(count_over_time((up"):
 		each(s.hosts, 15)
 	case strings.Contains(query, "(last_over_time("):
@@ -120,6 +121,15 @@ func (s *small) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.answer(w, query, "vector", all)
+}
+
+// jobs are those that scrape the servers.
+func (s *small) jobs() []string {
+	all := map[string]bool{}
+	for l := range s.work {
+		all[fmt.Sprintf("job=%q", metric(l)["job"])] = true
+	}
+	return slices.Collect(maps.Keys(all))
 }
 
 func (s *small) answer(w http.ResponseWriter, query, kind string, result any) {
@@ -341,6 +351,10 @@ func TestReadDoubts(t *testing.T) {
 		{"frozen", healthy(func(s *small) { s.work[agent(0)], s.frozen = 10, []string{agent(0)} }), 4000, "coverage frozen", ""},
 		{"ended", healthy(func(s *small) { s.ended = []string{agent(0)} }), 4000, "no staleness", ""},
 		{"half there", healthy(func(s *small) { s.work[agent(0)], s.seen[agent(0)] = 50, .5 }), 4000, "coverage gap", ""},
+		{"renamed in the window", healthy(func(s *small) {
+			next := `instance="a-0:9321",job="renamed",scope="host"`
+			s.work[agent(0)], s.seen[agent(0)], s.work[next], s.seen[next] = 50, .5, 50, .5
+		}), 4000, "", ""},
 		{"not listed", healthy(func(s *small) { s.work[`instance="db:9321",job="saturate",scope="host"`] = 1e6 }), 4000, "not listed", ""},
 		{"no generation", healthy(func(s *small) { s.hosts[0] = `instance="a-0:9100"` }), 4000, "", "generation"},
 		{"two words on one server", healthy(func(s *small) { s.info = []string{`instance="a-0:9321",generation="b"`} }), 4000, "", "labels"},
@@ -494,6 +508,19 @@ func TestReadCountedAndTotals(t *testing.T) {
 	fleets := r.Fleets()
 	if len(fleets) != 1 || fleets[0].Unit != appweight.Requests || !near(fleets[0].PerSecond, 500) || !near(fleets[0].RequestsPerSecond, 500) || fleets[0].Coverage != 0 {
 		t.Errorf("%+v", fleets)
+	}
+}
+
+// Totals of counters are divided by time, those of expressions by minutes.
+func TestReadTotalOfACounter(t *testing.T) {
+	all := servers(40, "a", "")
+	s := &small{hosts: all, work: map[string]float64{`job="saturate"`: 500}}
+	r, err := read(t, s, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := r.Fleets(); len(f) != 1 || f[0].Unit != appweight.Requests || !near(f[0].PerSecond, 500) {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -71,8 +71,9 @@ type judged struct {
 	doubts  []Doubt
 }
 
-// add takes one series in. Of two of one server the larger counts: two jobs
-// that scrape the same machine say the same thing twice.
+// add takes one series in. Two of one server that follow one another are one;
+// of two at the same time the larger counts: two jobs that scrape the same
+// machine say the same thing twice.
 func (j *judged) add(s source, t tally) {
 	name := hostOf(s.instance)
 	here, listed := j.hosts[name]
@@ -80,37 +81,47 @@ func (j *judged) add(s source, t tally) {
 		j.outside = append(j.outside, name)
 		return
 	}
-	n := reading{label: here.filled(t.label), job: s.job, perSecond: t.work / j.g.meter.per(j.g.window), own: t.own, present: j.present(t.seen)}
+	n := reading{label: here.filled(s.label), job: s.job, perSecond: t.work / j.g.meter.per(j.g.window), own: t.own, present: j.present(s.job, t.seen)}
 	if j.g.meter.counter == "" && t.seen > 0 {
 		n.perSecond = t.work / t.seen * n.present // the mean of its minutes, over those that it was there
 	}
-	n.why = j.unusable(source{instance: name, scope: s.scope}, n)
+	n.why = j.unusable(of(name, s.scope), n)
 	had, twice := j.servers[name]
-	if twice {
-		j.twice = append(j.twice, name)
-		j.jobs = append(j.jobs, s.job, had.job)
+	switch {
+	case !twice:
+		j.servers[name] = n
+		return
+	case had.why+n.why == "" && had.present+n.present < 2-wholePresence:
+		had.perSecond, had.own, had.present = had.perSecond+n.perSecond, had.own+n.own, min(1, had.present+n.present)
+		j.servers[name] = had
+		return
 	}
-	if !twice || had.why != "" || n.why == "" && n.perSecond > had.perSecond {
+	j.twice = append(j.twice, name)
+	j.jobs = append(j.jobs, s.job, had.job)
+	if had.why != "" || n.why == "" && n.perSecond > had.perSecond {
 		j.servers[name] = n
 	}
 }
 
 // present is the share of the window that so many figures speak of. One that
 // is missing says nothing.
-func (j *judged) present(seen float64) float64 {
-	if seen+1 < wholePresence*j.g.expected {
-		return seen / j.g.expected
+func (j *judged) present(job string, seen float64) float64 {
+	if whole := j.g.figures(job); seen+1 < wholePresence*whole {
+		return seen / whole
 	}
 	return 1
 }
 
-func (j *judged) unusable(s source, n reading) string {
+// unusable is why a server's figure is, "" where it can be used.
+func (j *judged) unusable(server source, n reading) string {
 	switch {
 	case !sane(n.perSecond) || !sane(n.own):
 		return "no number"
-	case j.g.frozen[s]:
+	case j.g.meter.counter != "" && j.g.figures(n.job) < leastScrapes:
+		return "few scrapes"
+	case j.g.frozen[server]:
 		return "frozen"
-	case j.g.steppedBack[s]:
+	case j.g.steppedBack[server]:
 		return "fell"
 	}
 	return ""
@@ -233,10 +244,6 @@ func (j *judged) sum(u *Unit, parts map[label]sum) {
 
 // refuse says why figures must not be used.
 func (j *judged) refuse(u *Unit, generations map[hardware]sum) {
-	if why := j.g.tooShort(); why != "" {
-		u.Refused, u.Remedy = why, "widen the window: window: 30m; or scrape more often"
-		return
-	}
 	if u.Coverage < appweight.LeastCoverage {
 		u.Refused = fmt.Sprintf("%s of the servers report, and a score needs %.0f%%", percent(u.Coverage), 100*appweight.LeastCoverage)
 		u.Remedy = "see the servers named, or correct the inventory: hosts"
@@ -294,13 +301,21 @@ func (r *reader) total(g *gathering) Unit {
 	if u.Unit == appweight.Requests {
 		u.Scope = ""
 	}
-	for _, t := range g.totals {
-		share := min(1, t.seen/g.expected)
-		rate := t.work / t.seen
-		u.Parts = append(u.Parts, Part{Generation: t.generation, Region: t.region, ISA: t.isa, PerSecond: rate, Measured: rate})
+	for _, kind := range slices.SortedFunc(maps.Keys(g.totals), label.compare) {
+		t := g.totals[kind]
+		rate := t.work / g.meter.per(g.window)
+		if g.meter.counter == "" {
+			rate = t.work / t.seen
+		}
+		if !sane(rate) {
+			rate = 0
+		}
+		u.Parts = append(u.Parts, Part{Generation: kind.generation, Region: kind.region, ISA: kind.isa, PerSecond: rate, Measured: rate})
 		u.PerSecond += rate
-		u.OwnPerSecond += t.own
-		if share < wholePresence {
+		if sane(t.own) {
+			u.OwnPerSecond += t.own
+		}
+		if share := t.seen / g.figures(""); share < wholePresence {
 			u.Doubts = append(u.Doubts, Doubt{Kind: "gap", Text: fmt.Sprintf("there are figures for %s of the window only", percent(share))})
 		}
 	}
@@ -312,9 +327,8 @@ func (r *reader) total(g *gathering) Unit {
 	case u.Unit != appweight.Requests:
 		u.Refused = fmt.Sprintf("the query names no servers (label %q): nobody can tell how many are missing", r.config.Labels.Host)
 		u.Remedy = fmt.Sprintf("write a query that gives one series per server: sum by (%s) (...)", r.config.Labels.Host)
-	case !sane(u.PerSecond) || u.PerSecond == 0:
-		u.Refused, u.Remedy = fmt.Sprintf("the query gives %g", u.PerSecond), "check the query by hand: -o json prints it"
-		u.PerSecond, u.Measured, u.OwnPerSecond, u.Parts = 0, 0, 0, nil
+	case u.PerSecond == 0:
+		u.Refused, u.Remedy = "the query gives no number above 0", "check the query by hand: -o json prints it"
 	default:
 		u.Doubts = append(u.Doubts, Doubt{Kind: "coverage", Text: "the query names no servers: it is taken to be of the whole fleet"})
 	}
