@@ -1,6 +1,10 @@
 package appweight
 
-import "math"
+import (
+	"maps"
+	"math"
+	"slices"
+)
 
 // ownDoubt is how many nights' worth of doubt a server's own level begins with:
 // the variance of one night on one server by that of servers, (1.2 %/2 %)^2.
@@ -43,11 +47,11 @@ func levels(nights []Night) (x []float64, residual float64) {
 func readings(nights []Night) (all []reading, servers int) {
 	index := map[string]int{}
 	for t, night := range nights {
-		for name, v := range night.Servers {
+		for _, name := range slices.Sorted(maps.Keys(night.Servers)) { // sums come out the same each time
 			if _, ok := index[name]; !ok {
 				index[name] = len(index)
 			}
-			all = append(all, reading{t, index[name], math.Log(v)})
+			all = append(all, reading{t, index[name], math.Log(night.Servers[name])})
 		}
 	}
 	return all, len(index)
