@@ -93,6 +93,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newRunCommand(env),
 		newDemoCommand(env),
 		newValidateCommand(env),
+		newDoctorCommand(env),
 		newFleetCommand(env),
 		newAgentCommand(env),
 		newCompareCommand(env),

@@ -27,6 +27,32 @@ func (c Config) counting() (whose string, user bool) {
 	return whose, user
 }
 
+// Counts is whose instructions are counted where the machine can: the scope, as
+// in Sampler.Scopes, or "" for nobody's. A target with a command is the process
+// tree that it starts, unless the section names another.
+func (c Config) Counts(command bool) string {
+	whose, user := c.counting()
+	if whose == auto {
+		switch {
+		case c.Cgroup != "":
+			whose = string(ScopeCgroup)
+		case c.Host && c.PID == 0 && c.Pidfile == "":
+			whose = string(ScopeHost)
+		case command || c.PID != 0 || c.Pidfile != "":
+			whose = string(ScopeProcesses)
+		default:
+			whose = off
+		}
+	}
+	switch {
+	case whose == off:
+		return ""
+	case user:
+		whose += "/user"
+	}
+	return whose
+}
+
 // instructions checks Config.Instructions.
 func (v *validation) instructions(c Config) {
 	const field = "instructions"

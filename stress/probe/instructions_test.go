@@ -41,6 +41,22 @@ func TestInstructionsConfig(t *testing.T) {
 	}
 }
 
+func TestCounts(t *testing.T) {
+	for _, tt := range []struct {
+		config  Config
+		command bool
+		want    string
+	}{
+		{Config{}, true, "processes"}, {Config{}, false, ""}, {Config{Host: true}, true, "host"}, {Config{PID: 1}, false, "processes"},
+		{Config{Pidfile: "a", Instructions: "auto/user"}, false, "processes/user"}, {Config{Cgroup: "web"}, true, "cgroup"},
+		{Config{Cgroup: "web", Instructions: "host/user"}, false, "host/user"}, {Config{PID: 1, Instructions: "off"}, false, ""},
+	} {
+		if got := tt.config.Counts(tt.command); got != tt.want {
+			t.Errorf("%+v, command %v: %q, want %q", tt.config, tt.command, got, tt.want)
+		}
+	}
+}
+
 // A fakeMeter counts as it is told.
 type fakeMeter struct {
 	now    pmu.Totals
@@ -155,6 +171,9 @@ func TestInstructionsHere(t *testing.T) {
 		{Config{PID: child.Process.Pid, Instructions: "processes/user"}, "processes/user"},
 		{Config{PID: child.Process.Pid, Instructions: "off"}, ""},
 	} {
+		if got := tt.config.Counts(false); got != tt.counts {
+			t.Errorf("%+v counts %q, want %q", tt.config, got, tt.counts)
+		}
 		s, err := Open(tt.config, Target{})
 		why, named := reasons[tt.counts], tt.config.Instructions != "" && !strings.HasPrefix(tt.config.Instructions, auto)
 		if why != nil && named {
