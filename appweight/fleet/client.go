@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -60,7 +61,7 @@ func newClient(c Config) (*client, error) {
 		}
 		trust.Certificates = []tls.Certificate{pair}
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: trust, ForceAttemptHTTP2: true,
+	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, Proxy: http.ProxyFromEnvironment, TLSClientConfig: trust, ForceAttemptHTTP2: true,
 		TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 1 << 20}
 	keep := map[string]string{}
 	for _, name := range []string{c.Labels.Host, c.Labels.Generation, c.Labels.Region, c.Labels.ISA, "job", "scope", machine} {
@@ -212,7 +213,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	return &Error{Problem: fmt.Sprintf("cannot ask %s: %v", u.Host, err), Remedy: remedy}
 }
 
-const tooMuchRemedy = "install the recording rules of deploy/prometheus and set recorded: true"
+const tooMuchRemedy = "install the recording rules of deploy/prometheus and set recorded: true; of users and hosts, record the query and name its series"
 
 // refusal makes an error of an answer that is one.
 func refusal(purpose, address string, response *http.Response) error {

@@ -81,6 +81,9 @@ func findPeak(points []point, from, to time.Time, window, step time.Duration) (P
 	}
 	at := func(i int) time.Time { return from.Add(time.Duration(i+1) * step) }
 	first, middle := end-n+1, end-n/2
+	for i := 0; math.IsNaN(values[middle]); i++ { // the nearest that is known speaks for it
+		middle += []int{i, -i}[i%2]
+	}
 	p := Peak{From: at(first - 1), To: at(end), At: at(middle), ActiveUsers: mean, Smoothing: fmt.Sprintf("mean of %v", short(window))}
 	p.AtUsers = values[middle]
 	busiest := first
@@ -90,9 +93,6 @@ func findPeak(points []point, from, to time.Time, window, step time.Duration) (P
 		}
 	}
 	p.Busiest, p.BusiestUsers = at(busiest), values[busiest]
-	if math.IsNaN(p.AtUsers) { // the middle itself is missing: the nearest that is not speaks for it
-		p.At, p.AtUsers = p.Busiest, p.BusiestUsers
-	}
 	if first == 0 || end == total-1 {
 		doubts = append(doubts, Doubt{Kind: "users", Text: "the peak is at the edge of the day", Remedy: "check the time zone"})
 	}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"strings"
@@ -82,6 +83,7 @@ func TestFindPeak(t *testing.T) {
 		name    string
 		value   func(int) float64
 		middle  int
+		nearest int // to the middle, where that is not known
 		users   float64
 		doubts  string
 		refused string
@@ -94,6 +96,8 @@ func TestFindPeak(t *testing.T) {
 			return hill(m)
 		}, middle: 1230, users: 10_000 - 5*56./15, doubts: "05:00 stands out with 30000 users"},
 		{name: "a minute missing in the window", value: gap(1225, 1226, hill), middle: 1230, users: (150_000 - 5*56 - 9975) / 14., doubts: "missing for 1 step"},
+		{name: "its middle is missing", value: gap(1230, 1231, hill), middle: 1230, nearest: 1229, users: (150_000 - 5*56 - 10_000) / 14., doubts: "missing for 1 step"},
+		{name: "three in its middle", value: gap(1229, 1232, hill), middle: 1230, nearest: 1228, users: (150_000 - 5*56 - 29_990) / 12., doubts: "missing for 3 steps"},
 		{name: "an hour missing elsewhere", value: gap(300, 360, hill), middle: 1230, users: 10_000 - 5*56./15, doubts: "missing for 60 steps"},
 		{name: "most of the day missing", value: gap(1, 500, hill), refused: "missing for 499 steps of the day's 1440"},
 		{name: "stands still", value: func(m int) float64 { return math.Min(hill(m), 9975) }, middle: 1230, users: (11*9975 + 2*9970 + 2*9965) / 15., doubts: "stands still for"},
@@ -113,7 +117,7 @@ func TestFindPeak(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.At != at(c.middle) || p.From != at(c.middle-8) || p.To != at(c.middle+7) {
+			if p.At != at(cmp.Or(c.nearest, c.middle)) || p.From != at(c.middle-8) || p.To != at(c.middle+7) {
 				t.Errorf("peak at %s, from %s to %s", p.At, p.From, p.To)
 			}
 			if math.Abs(p.ActiveUsers-c.users) > .1 {

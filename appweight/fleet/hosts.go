@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -35,10 +36,14 @@ const machine = "machine"
 
 // hostOf is the server's name without the port, which differs between jobs.
 func hostOf(instance string) string {
-	if name, _, err := net.SplitHostPort(instance); err == nil {
-		return name
+	name, port, err := net.SplitHostPort(instance)
+	if err != nil {
+		return instance
 	}
-	return instance
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return instance // a colon in a name of another kind
+	}
+	return name
 }
 
 // labelOf reads what a series says of its server.
@@ -148,7 +153,7 @@ func (r *reader) information(ctx context.Context) error {
 		named = named || h.generation != ""
 	}
 	if named && len(unnamed) > 0 {
-		r.doubt(Doubt{Kind: "generation", Text: fmt.Sprintf("%s no generation: %s cannot be compared with any target", have(len(unnamed)), pick(len(unnamed), "it", "they")),
+		r.doubt(Doubt{Kind: "generation", Text: fmt.Sprintf("%s no generation: what %s is one without a name", have(len(unnamed)), pick(len(unnamed), "it reports", "they report")),
 			Remedy: "give them the label, or start their agents with --generation NAME", Hosts: some(unnamed)})
 	}
 	return nil

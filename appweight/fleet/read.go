@@ -65,7 +65,9 @@ func Read(ctx context.Context, c Config, now time.Time) (Report, error) {
 		if err != nil {
 			return Report{}, err
 		}
-		if len(units) == 0 && !m.optional {
+		if m.optional {
+			units = slices.DeleteFunc(units, func(u Unit) bool { return u.Refused != "" })
+		} else if len(units) == 0 {
 			r.doubt(Doubt{Kind: "absent", Text: fmt.Sprintf("there are no figures in %s", m.unit), Remedy: absentRemedy(c, m)})
 		}
 		report.Units = append(report.Units, units...)

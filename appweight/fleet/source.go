@@ -21,7 +21,7 @@ type meter struct {
 	// stands still, cpus the labels that both have of one CPU.
 	busy string
 	cpus []string
-	// optional figures are not missed.
+	// optional figures are not missed where there are too few.
 	optional bool
 	// expr is work per second, and frozen an expression for the number of CPUs
 	// whose counter stands still.
