@@ -1,14 +1,14 @@
 package probe
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A rootFS is where a machine's /proc and /sys are found: "/" but for tests.
@@ -26,14 +26,46 @@ func (r rootFS) read(elem ...string) (string, error) {
 	return readFile(r.path(elem...))
 }
 
-// readFile reads a small kernel file whole. A file that went away while it was
-// read (its process ended, its group was removed) does not exist.
+// chunk is how much of a file is read at once: the whole of most.
+const chunk = 8 << 10
+
+// readFile reads a kernel file whole, by system calls: five times a second, and
+// many of them, what package os does around those is most of the cost. A file
+// that went away while it was read (its process ended, its group was removed)
+// does not exist.
 func readFile(path string) (string, error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENODEV) {
-		err = &fs.PathError{Op: "read", Path: path, Err: fs.ErrNotExist}
+	fail := func(op string, err error) (string, error) {
+		if err == unix.ESRCH || err == unix.ENODEV {
+			err = fs.ErrNotExist
+		}
+		return "", &fs.PathError{Op: op, Path: path, Err: err}
 	}
-	return string(b), err
+	fd, err := again(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return fail("open", err)
+	}
+	defer unix.Close(fd)
+	var buf [chunk]byte
+	text := ""
+	for {
+		n, err := again(func() (int, error) { return unix.Read(fd, buf[:]) })
+		switch {
+		case err != nil:
+			return fail("read", err)
+		case n == 0:
+			return text, nil
+		}
+		text += string(buf[:n])
+	}
+}
+
+// again repeats a system call that a signal interrupted.
+func again(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); err != unix.EINTR {
+			return n, err
+		}
+	}
 }
 
 // readNumber reads a file that holds one number.
@@ -59,16 +91,19 @@ func parseNumber(text string) (float64, error) {
 }
 
 // parseKeyed reads lines of "key value"; "key:" and units behind the value, as
-// in /proc/meminfo, are allowed, and what is no number is left out.
-func parseKeyed(text string) map[string]float64 {
+// in /proc/meminfo, are allowed, and what is no number is left out. Where keys
+// are named, it reads those alone.
+func parseKeyed(text string, keys ...string) map[string]float64 {
 	m := make(map[string]float64)
 	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 2 {
+		key, rest, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
+		key = strings.TrimSuffix(key, ":")
+		if len(keys) > 0 && !slices.Contains(keys, key) {
 			continue
 		}
-		if v, err := parseNumber(f[1]); err == nil {
-			m[strings.TrimSuffix(f[0], ":")] = v
+		value, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+		if v, err := parseNumber(value); err == nil {
+			m[key] = v
 		}
 	}
 	return m

@@ -93,7 +93,7 @@ func (h hostMemory) read(s *stress.Sample) error {
 	if err != nil {
 		return err
 	}
-	kib, found := parseKeyed(text)["MemAvailable"]
+	kib, found := parseKeyed(text, "MemAvailable")["MemAvailable"]
 	if !found {
 		return fmt.Errorf("/proc/meminfo has no MemAvailable")
 	}
@@ -116,7 +116,7 @@ func (h hostPressure) read(s *stress.Sample) error {
 
 func readHostOOM(fs rootFS, s *stress.Sample) {
 	text, _ := fs.read("proc/vmstat")
-	if v, found := parseKeyed(text)["oom_kill"]; found {
+	if v, found := parseKeyed(text, "oom_kill")["oom_kill"]; found {
 		s.Counters[stress.OOMKills] = v
 	}
 }
@@ -153,10 +153,10 @@ func (w *wholeHost) read(s *stress.Sample) error {
 	if err != nil {
 		return err
 	}
-	s.Gauges[stress.MemoryBytes] = parseKeyed(text)["AnonPages"] * 1024
+	s.Gauges[stress.MemoryBytes] = parseKeyed(text, "AnonPages")["AnonPages"] * 1024
 	w.limits.fill(s)
 	if text, err = w.fs.read("proc/vmstat"); err == nil {
-		stat := parseKeyed(text)
+		stat := parseKeyed(text, "oom_kill", "pgmajfault")
 		for key, name := range map[string]stress.Counter{"oom_kill": stress.OOMKills, "pgmajfault": stress.MajorFaults} {
 			if v, found := stat[key]; found {
 				s.Counters[name] = v

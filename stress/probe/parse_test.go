@@ -1,6 +1,9 @@
 package probe
 
 import (
+	"errors"
+	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -159,12 +162,13 @@ func TestHostStat(t *testing.T) {
 
 func TestNetworkFiles(t *testing.T) {
 	snmp := "Tcp: RtoMax MaxConn OutSegs RetransSegs\nTcp: 120000 -1 4259 7\nUdp: InDatagrams\nUdp: 3\n"
-	v, err := parseProtocol(snmp, "Tcp")
-	if _, has := v["MaxConn"]; err != nil || v["OutSegs"] != 4259 || v["RetransSegs"] != 7 || has {
+	names := map[string]stress.Counter{"MaxConn": "max", "OutSegs": "out", "RetransSegs": "again", "B": "b"}
+	v, err := parseProtocol(snmp, "Tcp", names)
+	if _, has := v["max"]; err != nil || v["out"] != 4259 || v["again"] != 7 || has || len(v) != 2 {
 		t.Errorf("Tcp %v (%v)", v, err)
 	}
-	for _, text := range []string{"", "Tcp: A B\n", "Tcp: A B\nTcp: 1\n"} {
-		if v, err := parseProtocol(text, "Tcp"); err == nil {
+	for _, text := range []string{"", "Tcp: A B\n", "Tcp: A B\nTcp: 1\n", "Tcp: A B\nTcp: 1 2 3\n"} {
+		if v, err := parseProtocol(text, "Tcp", names); err == nil {
 			t.Errorf("%q is %v", text, v)
 		}
 	}
@@ -175,6 +179,41 @@ func TestNetworkFiles(t *testing.T) {
 		"  eth0: 1000 10 0 0 0 0 0 0 2000 20 0 0 0 0 0 0\n")
 	if len(dev) != 2 || dev["eth0 rx"] != 1000 || dev["eth0 tx"] != 2000 {
 		t.Errorf("links %v", dev)
+	}
+}
+
+func TestParseKeyed(t *testing.T) {
+	const text = "MemTotal:       2048 kB\nnr_free 7\n  indented   9\nname eth0\nempty\nHugePages_Total:       0\n"
+	all := parseKeyed(text)
+	want := map[string]float64{"MemTotal": 2048, "nr_free": 7, "indented": 9, "HugePages_Total": 0}
+	if !maps.Equal(all, want) {
+		t.Errorf("%v, want %v", all, want)
+	}
+	if some := parseKeyed(text, "MemTotal", "name", "absent"); !maps.Equal(some, map[string]float64{"MemTotal": 2048}) {
+		t.Errorf("%v", some)
+	}
+}
+
+// A file longer than is read at once is read whole, and what cannot be read says
+// so as package os does.
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	long := strings.Repeat("0123456789", chunk/5)
+	for _, text := range []string{"", "a\n", long[:chunk], long} {
+		file := filepath.Join(dir, "file")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readFile(file); got != text || err != nil {
+			t.Errorf("%d bytes of %d, %v", len(got), len(text), err)
+		}
+	}
+	var where *fs.PathError
+	if _, err := readFile(dir); !errors.As(err, &where) || where.Op != "read" || where.Path != dir {
+		t.Errorf("a directory: %v", err)
+	}
+	if _, err := readFile(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &where) {
+		t.Errorf("no file: %v", err)
 	}
 }
 
@@ -192,7 +231,7 @@ func FuzzKernelFiles(f *testing.F) {
 				}
 			}
 		}
-		parseProtocol(text, "Tcp")
+		parseProtocol(text, "Tcp", map[string]stress.Counter{"A": "a"})
 		parseSoftnet(text)
 		for _, v := range parseNetDev(text) {
 			if v < 0 {

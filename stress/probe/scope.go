@@ -54,7 +54,7 @@ func (l *limits) update(allowed ...cpuSet) error {
 	l.cpus = online
 	if l.total == 0 {
 		text, err = l.fs.read("proc/meminfo")
-		l.total = parseKeyed(text)["MemTotal"] * 1024
+		l.total = parseKeyed(text, "MemTotal")["MemTotal"] * 1024
 	}
 	return err
 }

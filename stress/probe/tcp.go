@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -30,46 +31,52 @@ func (t *tcp) read(s *stress.Sample) error {
 		if err != nil {
 			return err
 		}
-		values, err := parseProtocol(text, want.protocol)
+		values, err := parseProtocol(text, want.protocol, want.counters)
 		if err != nil {
 			return err
 		}
-		for name, counter := range want.counters {
-			if v, found := values[name]; found {
-				s.Counters[counter] = v
-			}
-		}
+		maps.Copy(s.Counters, values)
 	}
 	return nil
 }
 
-// parseProtocol reads one protocol of /proc/net/snmp or netstat: a line of
-// names and under it a line of values, both led by the protocol's name. Values
-// below zero, which are limits that are not set, are left out.
-func parseProtocol(text, protocol string) (map[string]float64, error) {
-	var names []string
+// parseProtocol reads counters of one protocol from /proc/net/snmp or netstat: a
+// line of names and under it a line of values, both led by the protocol's name.
+// Values below zero, which are limits that are not set, are left out.
+func parseProtocol(text, protocol string, want map[string]stress.Counter) (map[stress.Counter]float64, error) {
+	names := ""
 	for line := range strings.Lines(text) {
 		rest, found := strings.CutPrefix(line, protocol+":")
 		if !found {
 			continue
 		}
-		if names == nil {
-			names = strings.Fields(rest)
+		if names == "" {
+			names = rest
 			continue
 		}
-		fields := strings.Fields(rest)
-		if len(fields) != len(names) {
-			break
-		}
-		values := make(map[string]float64, len(names))
-		for i, name := range names {
-			if v, err := parseNumber(fields[i]); err == nil {
-				values[name] = v
+		values := make(map[stress.Counter]float64, len(want))
+		for names, rest = strings.TrimSpace(names), strings.TrimSpace(rest); names != "" && rest != ""; {
+			var name, value string
+			name, names = nextField(names)
+			value, rest = nextField(rest)
+			if counter, wanted := want[name]; wanted {
+				if v, err := parseNumber(value); err == nil {
+					values[counter] = v
+				}
 			}
+		}
+		if names != "" || rest != "" {
+			break
 		}
 		return values, nil
 	}
 	return nil, fmt.Errorf("no counters of %s", protocol)
+}
+
+// nextField cuts the first field off a line.
+func nextField(line string) (field, rest string) {
+	field, rest, _ = strings.Cut(line, " ")
+	return field, strings.TrimLeft(rest, " ")
 }
 
 // conntrack reads how full the table of tracked connections is.
