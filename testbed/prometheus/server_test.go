@@ -104,10 +104,12 @@ func do(t *testing.T, name string, args ...string) {
 }
 
 // start runs a Prometheus over data until the test ends, and returns its address.
-func start(t *testing.T, data string) string { return scraping(t, data, "") }
+func start(t *testing.T, data string, args ...string) string {
+	return scraping(t, data, "", args...)
+}
 
 // scraping is start with a configuration.
-func scraping(t *testing.T, data, text string) string {
+func scraping(t *testing.T, data, text string, args ...string) string {
 	server := tool(t, "prometheus")
 	config := filepath.Join(t.TempDir(), "prometheus.yml")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -115,7 +117,7 @@ func scraping(t *testing.T, data, text string) string {
 	}
 	address := freePort(t, "127.0.0.1")
 	var log strings.Builder
-	c := exec.Command(server, "--config.file="+config, "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=10y", "--web.listen-address="+address)
+	c := exec.Command(server, append(args, "--config.file="+config, "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=10y", "--web.listen-address="+address)...)
 	c.Stdout, c.Stderr = &log, &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

@@ -377,3 +377,19 @@ func TestUsersOfSeveralSeries(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A real Prometheus's own words for a query that is too large are understood.
+func TestQueryLimit(t *testing.T) {
+	now := time.Now().UTC()
+	day := time.Date(now.Year(), now.Month(), now.Day()-1, 0, 0, 0, 0, time.UTC)
+	data := backfill(t, func(p page) {
+		w := world{p, day, day.Add(20 * time.Hour)}
+		w.users()
+		w.rest(0)
+	})
+	_, err := fleet.Read(context.Background(), fleet.Config{URL: start(t, data, "--query.max-samples=100"), Users: "active_users", Timezone: "UTC"}, now)
+	var hinted interface{ Hint() string }
+	if !errors.As(err, &hinted) || !strings.Contains(err.Error(), "too many samples") || !strings.Contains(hinted.Hint(), "recording rules") {
+		t.Errorf("%v", err)
+	}
+}
