@@ -158,8 +158,8 @@ func (v *validation) times(c Config) {
 	if c.Step < 10*time.Second || c.Step > 5*time.Minute {
 		v.add("step", "10s to 5m; 1m where the gauge is of the last minute", "%v is no step for the users of a day", c.Step)
 	}
-	if c.Window < 5*time.Minute || c.Window > 2*time.Hour || c.Step > 0 && c.Window%c.Step != 0 {
-		v.add("window", "5m to 2h, and a multiple of the step", "%v is no window around a peak", c.Window)
+	if c.Window < time.Minute || c.Window > 2*time.Hour || c.Step > 0 && c.Window%c.Step != 0 {
+		v.add("window", "1m to 2h, and a multiple of the step", "%v is no window around a peak", c.Window)
 	}
 	if c.ScrapeInterval < 0 {
 		v.add("scrape_interval", "leave it out to have it found", "%v is no interval", c.ScrapeInterval)

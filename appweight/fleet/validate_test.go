@@ -31,7 +31,7 @@ func TestValidate(t *testing.T) {
 		{Config{URL: "http://p", Users: "x", Source: "perf"}, "hosts source"},
 		{Config{URL: "http://p", Users: "x", Source: Own, Recorded: true}, "hosts queries recorded"},
 		{Config{URL: "http://p", Users: "x", Labels: Labels{Host: "a-b", ISA: "1"}, Info: " "}, "info labels.host labels.isa"},
-		{Config{URL: "http://p", Users: "x", Timezone: "Mars/Olympus", Day: "yesterday", Window: time.Minute, Step: time.Second, ScrapeInterval: -1, Timeout: 1}, "day scrape_interval step timeout timezone window"},
+		{Config{URL: "http://p", Users: "x", Timezone: "Mars/Olympus", Day: "yesterday", Window: 59 * time.Second, Step: 2 * time.Second, ScrapeInterval: -1, Timeout: 1}, "day scrape_interval step timeout timezone window"},
 		{Config{URL: "http://p", Users: "x", Timezone: "Local", Window: 10*time.Minute + 30*time.Second}, "timezone window"},
 	} {
 		var paths []string
