@@ -25,6 +25,9 @@ type Config struct {
 	// variation (lognormal); Serial is what of it is spent one at a time.
 	CPU, Serial time.Duration
 	CPUCV       float64
+	// Steps are of a computation that a request carries out besides: as much
+	// work on any machine, where CPU is as much time. They vary as CPU does.
+	Steps int64
 	// Wait is the mean time that a request waits for a backend, using no CPU.
 	Wait   time.Duration
 	WaitCV float64
@@ -45,8 +48,8 @@ var Default = Config{
 	Seed: 1,
 }
 
-// These keep the demo a little server; MiB.
-const mostWorkers, mostMemory = 4096, 1 << 20
+// These keep the demo a little server; memory is in MiB.
+const mostWorkers, mostMemory, mostSteps = 4096, 1 << 20, 1e12
 
 // Validate returns every mistake at once.
 func (c Config) Validate() error {
@@ -65,6 +68,7 @@ func (c Config) Validate() error {
 	}{{"cpu", c.CPU}, {"serial", c.Serial}, {"wait", c.Wait}, {"keepalive", c.KeepAlive}} {
 		refuse(d.value < 0 || d.value > time.Hour, "--%s %v is not between 0 and 1h", d.flag, d.value)
 	}
+	refuse(c.Steps < 0 || c.Steps > mostSteps, "--steps %d is not between 0 and %d", c.Steps, int64(mostSteps))
 	refuse(c.Serial > c.CPU, "--serial %v is more than --cpu %v, which it is a part of", c.Serial, c.CPU)
 	refuse(!variation(c.CPUCV), "--cpu-cv %v is not between 0 and 10", c.CPUCV)
 	refuse(!variation(c.WaitCV), "--wait-cv %v is not between 0 and 10", c.WaitCV)
@@ -93,6 +97,7 @@ func parse(args []string, w io.Writer) (Config, error) {
 	fs.DurationVar(&c.KeepAlive, "keepalive", c.KeepAlive, "wait this `time` for another request of a connection; 0 closes it")
 	fs.DurationVar(&c.CPU, "cpu", c.CPU, "mean CPU `time` of a request")
 	fs.Float64Var(&c.CPUCV, "cpu-cv", c.CPUCV, "its standard deviation, as a `share` of the mean (lognormal)")
+	fs.Int64Var(&c.Steps, "steps", c.Steps, "mean `number` of steps that a request computes, as many on any machine")
 	fs.DurationVar(&c.Serial, "serial", c.Serial, "the part of the CPU `time` that only one request at a time can spend")
 	fs.DurationVar(&c.Wait, "wait", c.Wait, "mean `time` a request waits for a backend")
 	fs.Float64Var(&c.WaitCV, "wait-cv", c.WaitCV, "its standard deviation, as a `share` of the mean (lognormal)")

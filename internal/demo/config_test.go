@@ -11,10 +11,10 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	got, err := parse(strings.Fields("--listen :1 --metrics= --workers 3 --backlog 4 --keepalive 5s --cpu 6ms --cpu-cv .7 --serial 1ms "+
+	got, err := parse(strings.Fields("--listen :1 --metrics= --workers 3 --backlog 4 --keepalive 5s --cpu 6ms --cpu-cv .7 --serial 1ms --steps 14 "+
 		"--wait 8ms --wait-cv .9 --memory 1.5 --memory-base 10 --memory-limit 12 --seed 13"), new(bytes.Buffer))
 	want := Config{
-		Listen: ":1", Workers: 3, Backlog: 4, KeepAlive: 5 * time.Second, CPU: 6 * time.Millisecond, CPUCV: .7, Serial: time.Millisecond,
+		Listen: ":1", Workers: 3, Backlog: 4, KeepAlive: 5 * time.Second, CPU: 6 * time.Millisecond, CPUCV: .7, Serial: time.Millisecond, Steps: 14,
 		Wait: 8 * time.Millisecond, WaitCV: .9, Memory: 1.5, BaseMemory: 10, MemoryLimit: 12, Seed: 13,
 	}
 	if err != nil || got != want {
@@ -35,6 +35,7 @@ func TestMistakes(t *testing.T) {
 		"--backlog 0":                      "--backlog 0",
 		"--cpu -1s":                        "--cpu -1s",
 		"--wait 2h":                        "--wait 2h",
+		"--steps -1":                       "--steps -1",
 		"--serial 5ms --cpu 1ms":           "--serial 5ms is more",
 		"--cpu-cv NaN":                     "--cpu-cv NaN",
 		"--wait-cv -1":                     "--wait-cv -1",

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// draw is a lognormal duration with the given mean and coefficient of variation.
-func draw(random *rand.Rand, mean time.Duration, cv float64) time.Duration {
+// draw is lognormal with the given mean and coefficient of variation.
+func draw[T ~int64](random *rand.Rand, mean T, cv float64) T {
 	if mean == 0 || cv == 0 {
 		return mean
 	}
 	variance := math.Log1p(cv * cv)
-	return time.Duration(float64(mean) * math.Exp(math.Sqrt(variance)*random.NormFloat64()-variance/2))
+	return T(float64(mean) * math.Exp(math.Sqrt(variance)*random.NormFloat64()-variance/2))
 }
 
 // burn spends d of CPU time, however long that takes.
@@ -29,15 +29,15 @@ func burn(d time.Duration) {
 	defer runtime.UnlockOSThread()
 	x := uint64(1)
 	for end := cpuTime(unix.CLOCK_THREAD_CPUTIME_ID) + d; cpuTime(unix.CLOCK_THREAD_CPUTIME_ID) < end; {
-		x = spin(x)
+		x = compute(x, 4000) // some microseconds
 	}
 }
 
-// spin computes for a few microseconds.
+// compute carries out a number of steps, each of the same few instructions.
 //
 //go:noinline
-func spin(x uint64) uint64 {
-	for range 4000 {
+func compute(x uint64, steps int64) uint64 {
+	for range steps {
 		x = x*6364136223846793005 + 1442695040888963407
 	}
 	return x

@@ -41,6 +41,28 @@ func TestBurnSpendsCPUTime(t *testing.T) {
 	}
 }
 
+// Twice the steps are twice the work: the test is of the direction only, since
+// a clock is a poor judge of instructions. testbed/guest counts them.
+func TestComputeTakesItsSteps(t *testing.T) {
+	spent := func(steps int64) time.Duration {
+		best := time.Hour
+		for range 5 {
+			runtime.LockOSThread()
+			before := cpuTime(unix.CLOCK_THREAD_CPUTIME_ID)
+			compute(1, steps)
+			best = min(best, cpuTime(unix.CLOCK_THREAD_CPUTIME_ID)-before)
+			runtime.UnlockOSThread()
+		}
+		return best
+	}
+	if one, ten := spent(1_000_000), spent(10_000_000); ten < 5*one || ten > 20*one {
+		t.Errorf("ten times the steps took %v instead of %v of CPU time", ten, one)
+	}
+	if a, b := compute(1, 10), compute(compute(1, 4), 6); a != b {
+		t.Error("ten steps are not four and six")
+	}
+}
+
 func TestHeldMemoryIsTouchedAndGivenBack(t *testing.T) {
 	const mib = 64
 	s := &Server{config: Config{Memory: mib}}

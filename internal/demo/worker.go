@@ -116,6 +116,7 @@ func (s *Server) carryOut(random *rand.Rand) {
 	}
 	defer s.release(held)
 	cpu := draw(random, c.CPU, c.CPUCV)
+	steps := draw(random, c.Steps, c.CPUCV)
 	wait := draw(random, c.Wait, c.WaitCV)
 	if c.Serial > 0 {
 		part := time.Duration(float64(cpu) * float64(c.Serial) / float64(c.CPU))
@@ -125,7 +126,9 @@ func (s *Server) carryOut(random *rand.Rand) {
 		cpu -= part
 	}
 	burn(cpu / 2)
+	compute(1, steps/2)
 	time.Sleep(wait)
 	burn(cpu - cpu/2)
+	compute(1, steps-steps/2)
 	s.count.request()
 }
