@@ -13,13 +13,13 @@ import (
 // and what all regressions since may cost together.
 type Goal struct {
 	// Since is the first day that counts.
-	Since Day `yaml:"since"`
+	Since Day `yaml:"since" json:"since"`
 	// Improvement is by how much the score is to rise; 0 where there is no such
 	// goal.
-	Improvement Percent `yaml:"improvement"`
+	Improvement Percent `yaml:"improvement" json:"improvement,omitempty"`
 	// RegressionBudget is how much all drops since then may take away, whether or
 	// not something else made up for them; 0 where there is none.
-	RegressionBudget Percent `yaml:"regression_budget"`
+	RegressionBudget Percent `yaml:"regression_budget" json:"regression_budget,omitempty"`
 }
 
 // A Percent is a part of a whole; written 13.1% or 0.131 in a scenario.

@@ -43,10 +43,12 @@ type Record struct {
 	Fleet     *Fleet                    `json:"fleet,omitempty"`
 	AppWeight []Score                   `json:"appweight,omitempty"`
 	// FleetScore is that of a fleet of several generations or regions.
-	FleetScore      *FleetScore   `json:"fleet_score,omitempty"`
-	Requirements    []Requirement `json:"requirements,omitempty"`
-	Warnings        []string      `json:"warnings,omitempty"`
-	DurationSeconds float64       `json:"duration_seconds"`
+	FleetScore   *FleetScore   `json:"fleet_score,omitempty"`
+	Requirements []Requirement `json:"requirements,omitempty"`
+	// Goal is where the scenario wants the score to go.
+	Goal            *Goal    `json:"goal,omitempty"`
+	Warnings        []string `json:"warnings,omitempty"`
+	DurationSeconds float64  `json:"duration_seconds"`
 }
 
 // Env is a machine.

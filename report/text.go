@@ -22,6 +22,7 @@ func Text(w io.Writer, r *record.Record, o Options) error {
 		p.target(r, &r.Targets[i])
 	}
 	p.scores(r)
+	p.nights(o.Trend)
 	p.gap()
 	p.limits(r)
 	p.requirements(r)

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"time"
+
+	"saturate/record"
 )
 
 // A Trend is a score night by night, with what is known of its changes.
@@ -21,6 +24,8 @@ type Trend struct {
 	SmallestDrop float64
 	// Goals says for each goal where the score stands against it.
 	Goals []string
+	// Warnings are doubts about the nights.
+	Warnings []string
 }
 
 // A Night is one run's score; Lo and Hi are 0 where it has no interval.
@@ -34,6 +39,8 @@ type Night struct {
 type Change struct {
 	// Before and After are the last night of the old level and the first of the new.
 	Before, After time.Time
+	// Found is the night that called it.
+	Found time.Time
 	// Ratio is the new level over the old, P how often chance alone does that.
 	Ratio, P float64
 	// Page tells that it is sure enough to wake somebody.
@@ -44,6 +51,25 @@ type Change struct {
 type Mark struct {
 	At   time.Time
 	Text string
+}
+
+// nights writes what the nights say.
+func (p *page) nights(t *Trend) {
+	if t == nil || len(t.Nights) < 2 {
+		return
+	}
+	p.gap()
+	style := ""
+	if n := len(t.Changes); n > 0 && t.Changes[n-1].Page && t.Changes[n-1].Found.Equal(t.Nights[len(t.Nights)-1].At) {
+		style = red
+	}
+	p.line("nights", style, "%s", t.Verdict)
+	if t.SmallestDrop > 0 {
+		p.line("", "", "a drop of %s or more would be seen within 7 nights, four times in five", record.Share(t.SmallestDrop))
+	}
+	for _, text := range append(slices.Clone(t.Goals), t.Warnings...) {
+		p.line("", "", "%s", text)
+	}
 }
 
 type nightsView struct {

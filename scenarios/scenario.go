@@ -43,6 +43,9 @@ type Scenario struct {
 	// Require lists what must be true of the result, such as
 	// "appweight >= 1400"; where one is not, the exit code is 3.
 	Require []string `yaml:"require"`
+	// Goal is where the score is to go over the nights; the history tells where
+	// it stands.
+	Goal *appweight.Goal `yaml:"goal"`
 
 	text    string
 	secrets []secret

@@ -19,6 +19,9 @@ func (c checker) sections(s *Scenario) {
 	c.all("ramp", s.Ramp.Validate())
 	c.all("stress", s.Stress.Validate())
 	c.fleet(s.Fleet)
+	if s.Goal != nil {
+		c.joined("goal", s.Goal.Validate())
+	}
 	c.requirements(s)
 	c.metricLimits(s)
 	for i, t := range s.Targets {

@@ -28,9 +28,9 @@ It reads what its flags name and the machine around it, and changes nothing.
 Without a flag that names a target, the machine is the target. The target need
 not be up: the agent looks again whenever it is asked.
 
-It listens on 127.0.0.1:9321. Anywhere else it wants TLS, by a file in the format
-of Prometheus' exporters, and it streams to those alone who show a certificate
-that the file's client_ca_file signed:
+It listens on 127.0.0.1:9321. Anywhere else it wants TLS, by a file in the
+format of Prometheus' exporters, and it streams to those alone who show a
+certificate that the file's client_ca_file signed:
 
     saturate agent --listen :9321 --web.config.file /etc/saturate/web.yml
 

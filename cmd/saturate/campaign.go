@@ -135,6 +135,7 @@ func newRecord(s *scenarios.Scenario) *record.Record {
 	}
 	return &record.Record{
 		Version: record.Version, ID: record.NewID(now), At: now,
+		Goal:     s.Goal,
 		Scenario: s.Name, ScenarioHash: record.Hash(s.Text()), Labels: s.Labels,
 		Versions: versions(), Env: machine(), Limits: stress.NewLimits(s.Stress).InForce(),
 		Load: record.Load{Kind: record.SyntheticMix, Unit: "req/s", Engine: s.Traffic.Engine, Arrivals: s.Traffic.Arrivals, Mix: mix},

@@ -94,7 +94,7 @@ func newHistoryShowCommand(env *environment) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return write(env.stdout, to, r)
+				return write(env.stdout, to, r, past(c.Context(), env, h, r))
 			})
 		},
 	}

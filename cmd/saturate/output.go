@@ -49,21 +49,21 @@ func parseOutputs(texts []string) ([]output, error) {
 // write renders the record in every format. One that fails does not keep the
 // others from being written; files come first, because who reads standard output
 // may be gone, and a closed pipe there ends the program.
-func write(stdout io.Writer, outputs []output, r *record.Record) error {
+func write(stdout io.Writer, outputs []output, r *record.Record, t *report.Trend) error {
 	var errs error
 	for _, toFile := range []bool{true, false} {
 		for _, o := range outputs {
 			if (o.file != "") == toFile {
-				errs = errors.Join(errs, o.write(stdout, r))
+				errs = errors.Join(errs, o.write(stdout, r, t))
 			}
 		}
 	}
 	return errs
 }
 
-func (o output) write(stdout io.Writer, r *record.Record) error {
+func (o output) write(stdout io.Writer, r *record.Record, t *report.Trend) error {
 	var b bytes.Buffer
-	if err := report.Formats[o.format](&b, r, report.Options{Colour: o.file == "" && isTerminal(stdout)}); err != nil {
+	if err := report.Formats[o.format](&b, r, report.Options{Colour: o.file == "" && isTerminal(stdout), Trend: t}); err != nil {
 		return fmt.Errorf("-o %s: %w", o.format, err)
 	}
 	if o.file != "" {

@@ -54,7 +54,11 @@ func newReportCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return reportAll(env.stdout, to, records)
+			var nights *report.Trend
+			if len(records) == 1 {
+				nights = past(c.Context(), env, h, records[0])
+			}
+			return reportAll(env.stdout, to, records, nights)
 		},
 	}
 	h.add(c)
@@ -120,9 +124,9 @@ func findDocument(ctx context.Context, env *environment, h historyFlags, ref str
 
 // reportAll writes the records in every format: one, or several where the format
 // can. As in write, files come first.
-func reportAll(stdout io.Writer, outputs []output, records []*record.Record) error {
+func reportAll(stdout io.Writer, outputs []output, records []*record.Record, nights *report.Trend) error {
 	if len(records) == 1 {
-		return write(stdout, outputs, records[0])
+		return write(stdout, outputs, records[0], nights)
 	}
 	var errs error
 	for _, o := range outputs {

@@ -105,8 +105,9 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 	c.view.end()
 	c.record.DurationSeconds = time.Since(c.record.At).Seconds()
 	c.record.Conclude(c.fleets, requirements)
+	c.record.HoldAgainst(baseline(ctx, env, f.history, s, requirements), requirements)
 	unkept := keep(ctx, env, f.history, c.record) // first: a closed pipe on standard output ends the program
-	if err := write(env.stdout, outputs, c.record); err != nil {
+	if err := write(env.stdout, outputs, c.record, past(ctx, env, f.history, c.record)); err != nil {
 		return errors.Join(failed, unkept, err)
 	}
 	return errors.Join(verdict(ctx, c.record, f.at > 0, failed), unkept)

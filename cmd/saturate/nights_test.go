@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"saturate/appweight"
+	"saturate/history"
+	"saturate/record"
+	"saturate/scenarios"
+)
+
+// quiet puts a stretch of nights into a history, the last six of them lower by a
+// twentieth, right after a rollout; and returns the last record.
+func quiet(t *testing.T, dropped bool) (*environment, *record.Record) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "history.db")
+	db, err := history.Open(t.Context(), history.Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	random := rand.New(rand.NewPCG(1, 2))
+	var last *record.Record
+	for i := range 30 {
+		r := kept()
+		r.ID, r.At = fmt.Sprintf("01KAJ5M0G000000000000000%02d", i), r.At.AddDate(0, 0, i)
+		rate := 100 * (1 + .01*random.NormFloat64())
+		if dropped && i >= 24 {
+			rate *= .95
+		}
+		r.Targets[0].Repeats[0].Sustained = &record.Sustained{Rate: rate, AtLimit: rate}
+		if err := db.Add(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if i == 23 {
+			if _, err := db.AddMark(t.Context(), history.Mark{At: r.At.Add(1e9), Text: "rollout 4f2c1e"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last = r
+	}
+	env, _ := quietEnvironment(map[string]string{"SATURATE_HISTORY": path})
+	env.stdout, env.stdin = &bytes.Buffer{}, strings.NewReader("")
+	return env, last
+}
+
+// The report of the last night names the drop, the rollout beside it, and draws
+// both; a quiet history says that nothing changed, and what it would have seen.
+func TestReportShowsTheNights(t *testing.T) {
+	env, _ := quiet(t, true)
+	page := filepath.Join(t.TempDir(), "night.html")
+	if code := run([]string{"report", "last", "-o", "text", "-o", "html=" + page}, env); code != 0 {
+		t.Fatalf("exit %d: %s", code, env.stderr)
+	}
+	text := strings.Join(strings.Fields(env.stdout.(*bytes.Buffer).String()), " ")
+	for _, want := range []string{"nights Changed by -4.7%", "between 14 Dec and 15 Dec", "In between: rollout 4f2c1e."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	env, _ = quiet(t, false)
+	if code := run([]string{"report", "last"}, env); code != 0 {
+		t.Fatalf("exit %d: %s", code, env.stderr)
+	}
+	text = env.stdout.(*bytes.Buffer).String()
+	if !strings.Contains(text, "No change in 30 nights") || !strings.Contains(text, "would be seen within 7 nights") {
+		t.Errorf("a quiet history says\n%s", text)
+	}
+}
+
+// Nights under other limits are other nights.
+func TestTrendKeepsToItsTerms(t *testing.T) {
+	env, last := quiet(t, true)
+	db, err := openHistory(t.Context(), env, historyFlags{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	other := *last
+	other.ID, other.At = "01KAJ5M0G00000000000000099", last.At.AddDate(0, 0, 1)
+	other.Load.Arrivals = "even"
+	if err := db.Add(t.Context(), &other); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := trend(t.Context(), db, &other); got != nil || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := trend(t.Context(), db, last); err != nil || len(got.Nights) != 30 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A requirement against the baseline is missed only where the whole interval is
+// below it, and undecided where the two do not compare or there is none.
+func TestRequireBaseline(t *testing.T) {
+	env, last := quiet(t, true)
+	q, err := appweight.ParseRequirement("sustained.rate >= 0.9 * baseline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := kept()
+	base.Conclude(nil, nil)
+	for name, c := range map[string]struct {
+		rate     float64
+		arrivals string
+		want     record.Outcome
+	}{"met": {97, "", record.Met}, "missed": {60, "", record.Missed}, "another load": {97, "even", record.Undecided}} {
+		r := kept()
+		r.Targets[0].Repeats[0].Sustained = &record.Sustained{Rate: c.rate, AtLimit: c.rate}
+		r.Load.Arrivals = c.arrivals
+		r.Conclude(nil, []appweight.Requirement{q})
+		r.HoldAgainst(base, []appweight.Requirement{q})
+		if got := r.Requirements[0]; got.Outcome != c.want {
+			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		}
+	}
+	if got := baseline(t.Context(), env, historyFlags{}, scenarioOf(last), []appweight.Requirement{q}); got != nil || !strings.Contains(fmt.Sprint(env.stderr), "has no baseline") {
+		t.Errorf("a baseline that is none: %v, %s", got, env.stderr)
+	}
+}
+
+func scenarioOf(r *record.Record) *scenarios.Scenario { return &scenarios.Scenario{Name: r.Scenario} }
