@@ -103,10 +103,11 @@ func explain(err error, c Config, f facts) *Error {
 	case is(unix.ENOSYS), is(unix.EPERM) && f.seccomp:
 		say(Seccomp, "perf_event_open is forbidden by a seccomp filter, as containers have it",
 			"Docker, Podman: --cap-add PERFMON, or SYS_ADMIN with engines older than 2023, or a profile of your own that allows it; or count on the host and read this target through its agent")
+	case is(unix.EACCES, unix.EPERM, unix.ENOENT) && !f.counts:
+		e.Err = unix.ENOENT // the kernel tells of missing rights first, and none would help
+		f.noPMU(say)
 	case is(unix.EACCES, unix.EPERM):
 		f.denied(c, say)
-	case is(unix.ENOENT) && !f.counts:
-		f.noPMU(say)
 	case is(unix.ENOENT) && c.Scope == Cgroup:
 		say(NoController, "the control group counts no events",
 			"v2: enable any controller below the root, echo +pids > /sys/fs/cgroup/cgroup.subtree_control; v1: name the group of the perf_event hierarchy")

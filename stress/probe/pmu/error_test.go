@@ -43,6 +43,7 @@ func TestExplain(t *testing.T) {
 		"no perf":               {unix.ENOSYS, host, with(func(f *facts) { f.perf = false }), Unsupported, "counts no events", "CONFIG_PERF_EVENTS"},
 		"no filter":             {unix.EPERM, host, bare, Paranoid, "perf_event_paranoid is 2", "root"},
 		"cloud":                 {unix.ENOENT, host, with(func(f *facts) { none(f); f.virtualized = true }), NoPMU, "virtual machine", "C4"},
+		"no right, and no use":  {unix.EACCES, host, with(func(f *facts) { none(f); f.virtualized = true }), NoPMU, "virtual machine", "C4"},
 		"metal":                 {unix.ENOENT, group, with(none), NoPMU, "this machine", "firmware"},
 		"cycles alone":          {unix.ENOENT, host, with(func(f *facts) { f.counts = false }), NoPMU, "no instructions", "pmu=on"},
 		"nothing":               {unix.ENOENT, host, with(func(f *facts) { none(f); f.taskClock = false }), Unsupported, "no events at all", "gVisor"},

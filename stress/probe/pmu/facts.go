@@ -40,7 +40,7 @@ func (m *machine) facts(err error) facts {
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
 		f.files = limit.Cur
 	}
-	if errors.Is(err, unix.ENOENT) {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		f.counts = m.can(unix.PERF_TYPE_HARDWARE, unix.PERF_COUNT_HW_INSTRUCTIONS)
 		f.cycles = m.can(unix.PERF_TYPE_HARDWARE, unix.PERF_COUNT_HW_CPU_CYCLES)
 		f.taskClock = m.can(unix.PERF_TYPE_SOFTWARE, unix.PERF_COUNT_SW_TASK_CLOCK)
