@@ -102,7 +102,7 @@ func explain(err error, c Config, f facts) *Error {
 		say(Unsupported, "the kernel counts no events", "it was built without CONFIG_PERF_EVENTS, or is none of Linux's own (gVisor)")
 	case is(unix.ENOSYS), is(unix.EPERM) && f.seccomp:
 		say(Seccomp, "perf_event_open is forbidden by a seccomp filter, as containers have it",
-			"Docker, Podman: --cap-add PERFMON, or SYS_ADMIN with engines older than 2023, or a profile of your own that allows it; or count on the host and read this target through its agent")
+			"--cap-add PERFMON; Docker before 23.0 wants SYS_ADMIN instead, Podman before the end of 2025 both; or count on the host, by an agent there")
 	case is(unix.EACCES, unix.EPERM, unix.ENOENT) && !f.counts:
 		e.Err = unix.ENOENT // the kernel tells of missing rights first, and none would help
 		f.noPMU(say)

@@ -113,7 +113,7 @@ func (f facts) denied(c Config, say func(Reason, string, string)) {
 
 // noPMU tells what a machine without an event of instructions is.
 func (f facts) noPMU(say func(Reason, string, string)) {
-	const clouds = "AWS: metal, or a size that has them (most of the 6th generation and later); Google Cloud: C4 or C4A, created with a performance monitoring unit; " +
+	const clouds = "AWS: metal, the largest size of a type, or any size of the 6g types and of the 7th generation and later; Google Cloud: C4 or C4A, created with a performance monitoring unit; " +
 		"KVM: -cpu host,pmu=on. Without, work is counted in cpu_seconds or requests"
 	switch {
 	case f.cycles:
