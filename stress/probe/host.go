@@ -153,7 +153,11 @@ func (w *wholeHost) read(s *stress.Sample) error {
 	if err != nil {
 		return err
 	}
-	s.Gauges[stress.MemoryBytes] = parseKeyed(text, "AnonPages")["AnonPages"] * 1024
+	memory := parseKeyed(text, "AnonPages", "MemAvailable")
+	s.Gauges[stress.MemoryBytes] = memory["AnonPages"] * 1024
+	if kib, found := memory["MemAvailable"]; found {
+		s.Gauges[stress.HostMemoryAvailable] = kib * 1024
+	}
 	w.limits.fill(s)
 	if text, err = w.fs.read("proc/vmstat"); err == nil {
 		stat := parseKeyed(text, "oom_kill", "pgmajfault")

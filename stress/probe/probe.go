@@ -170,8 +170,9 @@ func (s *Sampler) openMachine(fs rootFS, sc scope, l *listener) error {
 	add := func(name string, n need, r reader) {
 		errs = append(errs, s.add(name, n, r))
 	}
-	if s.scope != ScopeHost {
+	if s.scope != ScopeHost { // which reads both itself
 		add("host", always, &host{fs: fs, cpus: sc.cpus})
+		add("host memory", optional, hostMemory{fs})
 	}
 	if g, ok := sc.(*cgroup); ok {
 		add("memory of "+g.name, onceSeen, cgroupMemory{g.group})
@@ -179,7 +180,6 @@ func (s *Sampler) openMachine(fs rootFS, sc scope, l *listener) error {
 	} else {
 		add("host pressure", optional, hostPressure{fs})
 	}
-	add("host memory", optional, hostMemory{fs})
 	if sc.pids() != nil {
 		add("open files", optional, &openFiles{fs: fs, pids: sc.pids})
 	}
