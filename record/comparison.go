@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+
+	"saturate/appweight"
 )
 
 // A Comparison is what two groups of measured targets come to when they are
@@ -14,7 +17,38 @@ type Comparison struct {
 	New  Subject `json:"new"`
 	// Measures are the figures that were compared, the most telling first.
 	Measures []Measure `json:"measures"`
-	Warnings []string  `json:"warnings,omitempty"`
+	// Pairs are what measuring the two in turn came to; nil where they were not.
+	Pairs    *Pairs   `json:"pairs,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Pairs are two sides measured in turn.
+type Pairs struct {
+	Outcome appweight.PairOutcome `json:"outcome"` // different, same, open, unsettled
+	Pairs   int                   `json:"pairs"`
+	Void    int                   `json:"void,omitempty"`
+	Ratio   float64               `json:"ratio"`
+	// Interval is valid however often one looked; nil where the pairs are too few.
+	Interval *Interval `json:"interval,omitempty"`
+	// Evidence is an e-value: two equals reach 20 one time in twenty at most.
+	Evidence float64 `json:"evidence"`
+	// More is how many more pairs a change of this size would take.
+	More int    `json:"more,omitempty"`
+	Why  string `json:"why"`
+}
+
+// most is the most evidence that is written: pairs that are all the same give
+// any amount.
+const most = 1e9
+
+// Interleaved adds what measuring in turn came to. It decides the verdict.
+func (c *Comparison) Interleaved(v appweight.PairVerdict, void int) {
+	c.Pairs = &Pairs{Outcome: v.Outcome, Pairs: v.Pairs, Void: void, Ratio: v.Ratio, Evidence: min(v.E, most), More: v.More, Why: v.String()}
+	c.Pairs.Interval = newInterval(v.Interval)
+	c.Warnings = slices.DeleteFunc(c.Warnings, func(w string) bool { return strings.HasPrefix(w, "the two were not interleaved") })
+	if void > 0 {
+		c.warn("%d pairs did not count: one of the two found no limit", void)
+	}
 }
 
 // A Subject is one of the two.
@@ -77,6 +111,9 @@ func (m Measure) Real() bool {
 
 // Verdict is the comparison in one sentence, by the figure that matters most.
 func (c Comparison) Verdict() string {
+	if c.Pairs != nil {
+		return fmt.Sprintf("%s against %s: %s", c.New.Name, c.Base.Name, c.Pairs.Why)
+	}
 	i := slices.IndexFunc(c.Measures, func(m Measure) bool { return m.Name == MeasureScore && m.Refused == "" })
 	m := c.Measures[max(i, 0)]
 	what := cmp.Or(map[string]string{MeasureScore: "users per server", MeasureRate: "requests"}[m.Name], m.Name)

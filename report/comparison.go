@@ -31,6 +31,9 @@ func ComparisonText(w io.Writer, c record.Comparison, o Options) error {
 	for i, m := range c.Measures {
 		p.line(first(i, "compared"), "", "%s", measure(m))
 	}
+	if turns := c.Pairs; turns != nil {
+		p.line("in turn", "", "%s", inTurn(turns))
+	}
 	if !sameWords(c.Base.Bottlenecks, c.New.Bottlenecks) {
 		p.line("moved", "", "the bottleneck, from %s to %s", strings.Join(c.Base.Bottlenecks, ", "), strings.Join(c.New.Bottlenecks, ", "))
 	}
@@ -38,6 +41,15 @@ func ComparisonText(w io.Writer, c record.Comparison, o Options) error {
 		p.line(first(i, "doubts"), yellow, "%s", warning)
 	}
 	return p.writeTo(w)
+}
+
+// inTurn is what the pairs came to.
+func inTurn(p *record.Pairs) string {
+	text := fmt.Sprintf("%s; evidence %.3g (20 or more settles it)", p.Why, p.Evidence)
+	if p.Outcome != "different" && p.More > 0 {
+		text += fmt.Sprintf("; to settle a change of the size seen takes some %d pairs more", p.More)
+	}
+	return text
 }
 
 func sameWords(a, b []string) bool { return strings.Join(a, ",") == strings.Join(b, ",") }

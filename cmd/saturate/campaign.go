@@ -24,15 +24,32 @@ type campaign struct {
 	span     time.Duration
 	view     view
 	known    func(scenario, target, generation string) float64 // what a target was last found to carry
-	fleets   []appweight.Fleet                                 // what the fleet spends, by unit
 	record   *record.Record
+
+	cpus   []int             // that saturate may use
+	fleets []appweight.Fleet // what the fleet spends, by unit
+	last   []float64         // what each target was found to carry the last time
 }
 
 // run fills the record as it goes. A target that cannot be measured at all ends
 // the campaign with its error; what was measured before stands.
 func (c *campaign) run(ctx context.Context) error {
-	cpus, err := supervise.CPUs()
-	if err != nil {
+	if err := c.prepare(ctx); err != nil {
+		return err
+	}
+	for i := range c.scenario.Targets {
+		for restart := 1; restart <= c.scenario.Repeat; restart++ {
+			if _, err := c.measure(ctx, i, restart); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// prepare learns what holds for every measurement.
+func (c *campaign) prepare(ctx context.Context) (err error) {
+	if c.cpus, err = supervise.CPUs(); err != nil {
 		return err
 	}
 	var doubts []string
@@ -41,35 +58,37 @@ func (c *campaign) run(ctx context.Context) error {
 		c.view.note("note: %s", doubt)
 	}
 	c.record.Warnings = append(c.record.Warnings, doubts...)
-	for _, t := range c.scenario.Targets {
-		c.record.Targets = append(c.record.Targets, record.Target{Name: t.Name, Labels: t.Labels, Ending: ramp.Inconclusive})
-		into := &c.record.Targets[len(c.record.Targets)-1]
-		lastKnown := c.known(c.scenario.Name, t.Name, cmp.Or(t.Labels["generation"], c.scenario.Labels["generation"]))
-		for restart := 1; restart <= c.scenario.Repeat; restart++ {
-			c.view.begin(c.title(t, restart))
-			s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: lastKnown, cpus: cpus, fleets: c.fleets}
-			run, scopes, err := s.measure(ctx)
-			c.warn(t.Name, s.warnings)
-			addMachine(into, s.machine)
-			c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
-			if err != nil && run.Ending == "" {
-				run.Ending = ramp.Inconclusive
-			}
-			if err != nil {
-				run.Why = err.Error()
-			}
-			repeat := record.NewRepeat(run, restart, scopes)
-			hide(&repeat, c.scenario.Redact)
-			into.Repeats = append(into.Repeats, repeat)
-			if err != nil {
-				return err
-			}
-			if run.Ending == ramp.Found {
-				lastKnown = run.Sustained.AtLimit
-			}
-		}
-	}
+	c.last = make([]float64, len(c.scenario.Targets))
 	return nil
+}
+
+// measure measures a target once, which is its restart-th time, and records it.
+func (c *campaign) measure(ctx context.Context, i, restart int) (ramp.Run, error) {
+	t := c.scenario.Targets[i]
+	if i == len(c.record.Targets) {
+		c.record.Targets = append(c.record.Targets, record.Target{Name: t.Name, Labels: t.Labels, Ending: ramp.Inconclusive})
+		c.last[i] = c.known(c.scenario.Name, t.Name, cmp.Or(t.Labels["generation"], c.scenario.Labels["generation"]))
+	}
+	into := &c.record.Targets[i]
+	c.view.begin(c.title(t, restart))
+	s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: c.last[i], cpus: c.cpus, fleets: c.fleets}
+	run, scopes, err := s.measure(ctx)
+	c.warn(t.Name, s.warnings)
+	addMachine(into, s.machine)
+	c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
+	if err != nil && run.Ending == "" {
+		run.Ending = ramp.Inconclusive
+	}
+	if err != nil {
+		run.Why = err.Error()
+	}
+	repeat := record.NewRepeat(run, restart, scopes)
+	hide(&repeat, c.scenario.Redact)
+	into.Repeats = append(into.Repeats, repeat)
+	if run.Ending == ramp.Found {
+		c.last[i] = run.Sustained.AtLimit
+	}
+	return run, err
 }
 
 // addMachine adds what a target's agent told of its machine.

@@ -30,6 +30,11 @@ A number is checked by holding it; the exit code is 3 where it is not sustained:
 
     saturate run web.yaml --at 180 --for 3m
 
+Two builds, or two machines, are told apart by measuring them in turn, which
+ends as soon as the evidence suffices:
+
+    saturate run new.yaml --against old.yaml
+
 A scenario is a file, "-" for standard input, or the name of one that ships.
 Results go to standard output; progress and errors to standard error. Whatever
 happens to saturate, the load and the servers that it started go with it; ^C
@@ -46,6 +51,8 @@ type runFlags struct {
 	at        float64
 	span      time.Duration
 	history   historyFlags
+	against   string
+	pairs     int
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -56,7 +63,12 @@ func newRunCommand(env *environment) *cobra.Command {
 		Long:              runLong,
 		Args:              exactlyOne("scenario"),
 		ValidArgsFunction: completeScenario,
-		RunE:              func(c *cobra.Command, args []string) error { return runScenario(c.Context(), env, args[0], f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.against != "" {
+				return runAgainst(c.Context(), env, args[0], f)
+			}
+			return runScenario(c.Context(), env, args[0], f)
+		},
 	}
 	flags := c.Flags()
 	flags.StringArrayVarP(&f.outputs, "output", "o", nil, "FORMAT or FORMAT=FILE, several allowed: "+formatNames()+" (default text)")
@@ -67,6 +79,8 @@ func newRunCommand(env *environment) *cobra.Command {
 	flags.Float64Var(&f.at, "at", 0, "do not search: hold this level, in req/s, and say whether it is sustained")
 	flags.DurationVar(&f.span, "for", 3*time.Minute, "how long to hold the level of --at")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done and touch nothing")
+	flags.StringVar(&f.against, "against", "", "measure this scenario in turn with the first, and say whether they differ")
+	flags.IntVar(&f.pairs, "pairs", appweight.DefaultPairTest.MaxPairs, "the most pairs of --against")
 	f.history.addOff(c)
 	c.PreRunE = func(*cobra.Command, []string) error {
 		switch changed := flags.Changed; {
@@ -74,6 +88,10 @@ func newRunCommand(env *environment) *cobra.Command {
 			return hint(exitWith(exitUsage, errors.New("--for goes with --at")), "name the level to hold: --at 180 --for 3m")
 		case changed("at") && changed("precision"):
 			return hint(exitWith(exitUsage, errors.New("--at does not search, so --precision does not go with it")), "leave one of them away")
+		case changed("against") && (changed("at") || changed("repeat")):
+			return hint(exitWith(exitUsage, errors.New("--against searches, and repeats until it knows: --at and --repeat do not go with it")), "leave them away")
+		case changed("pairs") && !changed("against"):
+			return hint(exitWith(exitUsage, errors.New("--pairs goes with --against")), "name the base: --against BASE")
 		case changed("at") && !(f.at > 0 && !math.IsInf(f.at, 0)) || f.span <= 0:
 			return exitWith(exitUsage, fmt.Errorf("--at %v --for %v: a level and a time must be above 0", f.at, f.span))
 		}

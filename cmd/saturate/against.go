@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"saturate/appweight"
+	"saturate/ramp"
+	"saturate/record"
+	"saturate/scenarios"
+)
+
+// runAgainst measures a scenario and a base in turn, on the same servers where
+// they name the same, until the evidence says whether they differ. Both records
+// are kept; what is printed is their comparison.
+func runAgainst(ctx context.Context, env *environment, name string, f runFlags) error {
+	outputs, err := formatsOf(f.outputs, "text", "json", "markdown")
+	if err != nil {
+		return exitWith(exitUsage, err)
+	}
+	new, err := loadScenario(name, f)
+	if err != nil {
+		return err
+	}
+	base, err := loadScenario(f.against, f)
+	if err != nil {
+		return err
+	}
+	if err := alike(base, new); err != nil {
+		return exitWith(exitUsage, err)
+	}
+	rule := appweight.DefaultPairTest
+	rule.MaxPairs = f.pairs
+	if err := rule.Validate(); err != nil {
+		return exitWith(exitUsage, fmt.Errorf("--pairs: %w", err))
+	}
+	if f.dryRun {
+		return planPairs(env.stdout, rule, base, new)
+	}
+	d := duel{rule: rule, view: newView(env.stderr, isTerminal(env.stderr), f.quiet)}
+	known := lastKnown(ctx, env, f.history)
+	for i, s := range []*scenarios.Scenario{base, new} {
+		d.sides[i] = &campaign{scenario: s, view: d.view, known: known, record: newRecord(s)}
+	}
+	failed := d.run(ctx)
+	d.view.end()
+	for _, c := range d.sides {
+		c.record.DurationSeconds = time.Since(c.record.At).Seconds()
+		c.record.Conclude(c.fleets, nil)
+		failed = errors.Join(failed, keep(ctx, env, f.history, c.record))
+	}
+	if ctx.Err() != nil {
+		return exitWith(exitInterrupted, errors.Join(errors.New("interrupted; the load has been taken away"), failed))
+	}
+	if failed != nil && len(d.pairs.Logs) == 0 {
+		return exitWith(exitNoAnswer, failed)
+	}
+	return errors.Join(failed, d.write(env.stdout, outputs))
+}
+
+// alike refuses what could not be compared afterwards, before any load is sent.
+func alike(base, new *scenarios.Scenario) error {
+	if len(base.Targets) != len(new.Targets) {
+		return hint(fmt.Errorf("--against: %s has %d targets and %s has %d", base.Name, len(base.Targets), new.Name, len(new.Targets)),
+			"give both the same servers, in the same order")
+	}
+	a, b := terms(base), terms(new)
+	if err := a.Differ(b); err != nil {
+		return hint(fmt.Errorf("--against: %w", err), "the two may differ in their targets and in nothing else")
+	}
+	return nil
+}
+
+// terms are what two scenarios must have in common.
+func terms(s *scenarios.Scenario) appweight.Terms {
+	r := newRecord(s)
+	t := appweight.Terms{Ending: string(record.Found), LoadUnit: r.Load.Unit, Engine: r.Load.Engine, Arrivals: r.Load.Arrivals,
+		Mix: r.Load.Mix, Limits: map[string]float64{}}
+	for name, v := range r.Limits {
+		t.Limits[string(name)] = v
+	}
+	return t
+}
+
+// A duel is two campaigns that take turns.
+type duel struct {
+	rule  appweight.PairTest
+	view  view
+	sides [2]*campaign // base, new
+	pairs ramp.Pairs
+}
+
+// run measures pair after pair, on one server after the other.
+func (d *duel) run(ctx context.Context) (err error) {
+	for _, c := range d.sides {
+		if err := c.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	servers := len(d.sides[0].scenario.Targets)
+	measured := 0
+	measure := func(ctx context.Context, base bool) (float64, bool, error) {
+		side, pair := d.sides[1], measured/2
+		if base {
+			side = d.sides[0]
+		}
+		measured++
+		run, err := side.measure(ctx, pair%servers, pair/servers+1)
+		if err != nil || run.Ending != ramp.Found {
+			return 0, false, err
+		}
+		return run.Sustained.AtLimit, true, nil
+	}
+	stop := func(logs []float64) (bool, string) {
+		v := d.rule.Judge(logs)
+		d.view.note("note: pair %d: %+.1f%%; so far %s", len(logs), 100*math.Expm1(logs[len(logs)-1]), v)
+		return d.rule.Stop(logs)
+	}
+	order := appweight.ABBA(d.rule.MaxPairs, func() bool { return rand.IntN(2) == 0 })
+	d.pairs, err = ramp.Interleave(ctx, order, measure, stop)
+	return err
+}
+
+func (d *duel) write(stdout io.Writer, outputs []output) error {
+	var sides [2]record.Subject
+	var errs error
+	for i, c := range d.sides {
+		side, err := record.NewSubject(c.scenario.Name, all(c.record))
+		sides[i], errs = side, errors.Join(errs, err)
+	}
+	if errs != nil {
+		return errs
+	}
+	c := record.Compare(sides[0], sides[1])
+	c.Interleaved(d.rule.Judge(d.pairs.Logs), d.pairs.Void)
+	for _, o := range outputs {
+		errs = errors.Join(errs, o.comparison(stdout, c))
+	}
+	return errs
+}
+
+// planPairs says what would be done.
+func planPairs(w io.Writer, rule appweight.PairTest, base, new *scenarios.Scenario) error {
+	_, err := fmt.Fprintf(w, "%s and %s in turn, %d to %d pairs, until the evidence says whether they differ\n\n", base.Name, new.Name, rule.MinPairs, rule.MaxPairs)
+	return errors.Join(err, plan(w, base), plan(w, new))
+}
