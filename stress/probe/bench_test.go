@@ -1,8 +1,12 @@
 package probe
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -81,4 +85,41 @@ func cpuTimeSelf(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkCPUs is how the cost of reading a machine grows with its CPUs.
+func BenchmarkCPUs(b *testing.B) {
+	for _, n := range []int{2, 16, 64, 256} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			root := b.TempDir()
+			put := func(file, text string) {
+				if err := os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o700); err != nil {
+					b.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(root, file), []byte(text), 0o600); err != nil {
+					b.Fatal(err)
+				}
+			}
+			stat, packets := "cpu  1 2 3 4 5 6 7 8 0 0\n", ""
+			for cpu := range n {
+				stat += fmt.Sprintf("cpu%d 21450383 109873 3920184 981263374 120398 0 120938 3874 0 0\n", cpu)
+				packets += "000015c7 00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n"
+			}
+			put("proc/stat", stat+"procs_running 3\n")
+			put("proc/net/softnet_stat", packets)
+			put("proc/meminfo", "MemTotal: 1 kB\nMemAvailable: 1 kB\nAnonPages: 1 kB\n")
+			put("sys/devices/system/cpu/online", fmt.Sprintf("0-%d\n", n-1))
+			host, queues, sample := openWholeHost(rootFS(root), Config{Host: true}), softnet{rootFS(root)}, newSample(0)
+			b.ReportAllocs()
+			before := cpuTimeSelf(b)
+			for b.Loop() {
+				if err := errors.Join(host.read(&sample), queues.read(&sample)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			each := (cpuTimeSelf(b) - before).Seconds() / float64(b.N)
+			b.ReportMetric(1e6*each, "cpu-µs/sample")
+			b.ReportMetric(100*each*float64(time.Second/Interval), "%core-at-5Hz")
+		})
+	}
 }

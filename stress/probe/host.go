@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"saturate/stress"
@@ -22,18 +23,21 @@ func parseHostStat(text string) (cpus map[int]cpuTime, running float64, err erro
 			running, err = parseNumber(rest)
 			break // and do not look at the long lines of interrupts
 		}
-		var cpu int
-		if !strings.HasPrefix(line, "cpu") || strings.HasPrefix(line, "cpu ") {
+		rest, found := strings.CutPrefix(line, "cpu")
+		if !found || strings.HasPrefix(rest, " ") { // of all CPUs
 			continue
 		}
-		f := strings.Fields(line)
-		if _, err := fmt.Sscanf(f[0], "cpu%d", &cpu); err != nil || len(f) < 9 {
+		number, rest := nextField(strings.TrimSpace(rest))
+		cpu, err := strconv.Atoi(number)
+		if err != nil {
 			return nil, 0, fmt.Errorf("%.40q is not a CPU's line of /proc/stat", line)
 		}
 		var n [8]float64 // user nice system idle iowait irq softirq steal
 		for i := range n {
-			if n[i], err = parseNumber(f[i+1]); err != nil {
-				return nil, 0, err
+			var field string
+			field, rest = nextField(rest)
+			if n[i], err = parseNumber(field); err != nil {
+				return nil, 0, fmt.Errorf("%.40q is not a CPU's line of /proc/stat", line)
 			}
 		}
 		cpus[cpu] = cpuTime{

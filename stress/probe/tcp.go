@@ -115,13 +115,14 @@ func (n softnet) read(s *stress.Sample) error {
 // parseSoftnet sums the second field of each CPU's line, hexadecimal.
 func parseSoftnet(text string) (dropped float64, err error) {
 	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 2 {
+		_, rest := nextField(strings.TrimSpace(line))
+		field, _ := nextField(rest)
+		if field == "" {
 			continue
 		}
-		v, err := strconv.ParseUint(f[1], 16, 64)
+		v, err := strconv.ParseUint(field, 16, 64)
 		if err != nil {
-			return 0, fmt.Errorf("%.40q is not a count of dropped packets", f[1])
+			return 0, fmt.Errorf("%.40q is not a count of dropped packets", field)
 		}
 		dropped += float64(v)
 	}
