@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // A label tells kinds of servers apart.
@@ -177,6 +176,3 @@ func pick(n int, one, several string) string {
 
 func are(n int) string  { return count(n, "server") + pick(n, " is", " are") }
 func have(n int) string { return count(n, "server") + pick(n, " has", " have") }
-
-// round makes a time one on the minute.
-func round(t time.Time) time.Time { return t.Truncate(time.Minute) }

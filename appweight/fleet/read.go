@@ -118,7 +118,7 @@ func (r *reader) counted(n Counted, zone *time.Location, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	end := round(at.In(zone))
+	end := at.In(zone).Truncate(r.config.Step)
 	if end.After(now) {
 		return &Error{Problem: fmt.Sprintf("the window ends at %s, which is still to come", n.At), Remedy: "counted.at is when the peak was"}
 	}

@@ -122,7 +122,7 @@ func begin(t *testing.T, c *exec.Cmd) (pid int) {
 	return c.Process.Pid
 }
 
-// TestMain is a load, where it is asked to be: it takes 30 ms of CPU time in
+// TestMain is a load, where it is asked to be: it takes 20 ms of CPU time in
 // every 100 ms, and what it missed it takes later.
 func TestMain(m *testing.M) {
 	if os.Getenv("SATURATE_LOAD") == "" {
@@ -134,8 +134,8 @@ func TestMain(m *testing.M) {
 		if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &used); err != nil {
 			os.Exit(1)
 		}
-		if time.Duration(used.Nano()) > time.Since(began)*3/10 {
-			time.Sleep(70 * time.Millisecond)
+		if time.Duration(used.Nano()) > time.Since(began)/5 {
+			time.Sleep(80 * time.Millisecond)
 		}
 	}
 }
@@ -180,10 +180,10 @@ func TestLive(t *testing.T) {
 	add("saturate", agents, map[string]func(string) bool{"host": of("host"), "processes": of("processes")})
 	address := scraping(t, filepath.Join(t.TempDir(), "data"), config)
 
-	// The window is a whole minute, with figures from before it. We read at both
-	// ends, just outside: what an agent tells us it may tell Prometheus again.
-	const window = time.Minute
-	from := time.Now().Add(6 * time.Second).Truncate(window).Add(window)
+	// The window is a minute, with figures from before it. We read at both ends,
+	// just outside: what an agent tells us it may tell Prometheus again.
+	const window, step = time.Minute, 10 * time.Second
+	from := time.Now().Add(6 * time.Second).Truncate(step).Add(step)
 	read := func(at time.Time) (all []reading) {
 		time.Sleep(time.Until(at))
 		for _, e := range exporters {
@@ -203,8 +203,16 @@ func TestLive(t *testing.T) {
 
 	for source, job := range map[string]string{"agent": "saturate", "node_exporter": "node"} {
 		t.Run(source, func(t *testing.T) {
-			out, err := exec.Command(saturate, "fleet", "--url", address, "--source", source, "--active-users", "1000", "--at", at,
-				"--window", window.String(), "--timezone", "UTC", "-o", "json").Output()
+			file := filepath.Join(t.TempDir(), "web.yaml")
+			scenario := fmt.Sprintf(`
+targets: [{url: http://127.0.0.1:1}]
+traffic: {requests: [{path: /}]}
+fleet: {prometheus: {url: %q, source: %s, timezone: UTC, window: %s, step: %s, counted: {active_users: 1000, at: %s}}}
+`, address, source, window, step, at)
+			if err := os.WriteFile(file, []byte(scenario), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command(saturate, "fleet", file, "-o", "json").Output()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr)
 			}
