@@ -203,3 +203,23 @@ func TestHTMLOfAMixedFleet(t *testing.T) {
 		t.Error("nothing said of the load")
 	}
 }
+
+// A drop is told of on the night that calls it, and on no other.
+func TestOpenMetricsTellsOfADropOnce(t *testing.T) {
+	r := records(t)["found"]
+	tr := trend()
+	last := len(tr.Nights) - 1
+	for _, c := range []struct {
+		found int
+		want  string
+	}{{last, `saturate_score_dropped_ratio{scenario="django-uwsgi"} 0.0`}, {last - 1, `saturate_score_dropped_ratio{scenario="django-uwsgi"} 0` + "\n"}} {
+		tr.Changes[0].Found = tr.Nights[c.found].At
+		var b bytes.Buffer
+		if err := OpenMetrics(&b, r, Options{Trend: tr}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), c.want) || !strings.Contains(b.String(), `saturate_score_detectable_ratio{scenario="django-uwsgi"} 0.012`) {
+			t.Errorf("found on night %d: no %q in\n%s", c.found, c.want, b.String())
+		}
+	}
+}

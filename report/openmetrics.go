@@ -19,7 +19,7 @@ import (
 //
 // Only a limit that was found is a bare number. Otherwise the family of that
 // name has no sample, and the bounds' has the side that is known.
-func OpenMetrics(w io.Writer, r *record.Record, _ Options) error {
+func OpenMetrics(w io.Writer, r *record.Record, o Options) error {
 	m := &metrics{}
 	m.run(r)
 	for i := range r.Targets {
@@ -29,6 +29,7 @@ func OpenMetrics(w io.Writer, r *record.Record, _ Options) error {
 		m.score(r, s)
 	}
 	m.fleet(r)
+	m.nights(r, o.Trend)
 	for _, q := range r.Requirements {
 		for _, outcome := range []record.Outcome{record.Met, record.Missed, record.Undecided} {
 			m.state("saturate_requirement", "What became of a requirement: 1 for its outcome, 0 for the others.", q.Outcome == outcome,
@@ -68,6 +69,30 @@ func (m *metrics) add(name, unit, help string, value float64, labels ...string) 
 
 // with is labels and more of them.
 func with(labels []string, more ...string) []string { return slices.Concat(labels, more) }
+
+// nights adds what the last of the nights called. A drop is told of on the night
+// that calls it, and not again on every one after it.
+func (m *metrics) nights(r *record.Record, t *Trend) {
+	if t == nil || len(t.Nights) == 0 {
+		return
+	}
+	last := t.Nights[len(t.Nights)-1].At
+	var dropped, watched float64
+	for _, c := range t.Changes {
+		switch {
+		case c.Page && c.Found.Equal(last):
+			dropped = max(dropped, 1-c.Ratio)
+		case !c.Page:
+			watched = max(watched, 1-c.Ratio)
+		}
+	}
+	of := []string{"scenario", r.Scenario}
+	m.add("saturate_score_dropped", "ratio", "The part of the score that was lost, where this night told that from chance; else 0.", dropped, of...)
+	m.add("saturate_score_watched", "ratio", "The part of the score that may have been lost; else 0.", watched, of...)
+	if t.SmallestDrop > 0 {
+		m.add("saturate_score_detectable", "ratio", "The smallest drop that would be seen within 7 nights, four times in five.", t.SmallestDrop, of...)
+	}
+}
 
 // state adds a sample of 1 or 0.
 func (m *metrics) state(name, help string, on bool, labels ...string) {

@@ -356,10 +356,12 @@ func TestNodeExporterTraps(t *testing.T) {
 	}
 }
 
-// TestRules lets promtool check the recording rules and run their own tests.
+// TestRules lets promtool check the recording rules and the alerts, and run
+// their own tests.
 func TestRules(t *testing.T) {
-	do(t, tool(t, "promtool"), "check", "rules", rules)
-	do(t, tool(t, "promtool"), "test", "rules", "../../deploy/prometheus/saturate-rules-test.yml")
+	const shipped = "../../deploy/prometheus/saturate-"
+	do(t, tool(t, "promtool"), "check", "rules", rules, shipped+"alerts.yml")
+	do(t, tool(t, "promtool"), "test", "rules", shipped+"rules-test.yml", shipped+"alerts-test.yml")
 }
 
 func TestUsersOfSeveralSeries(t *testing.T) {
