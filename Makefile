@@ -29,16 +29,27 @@ quick: build
 	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 14m -v -run 'Quick' ./testbed ;; \
 	77) echo "the quick runs of the real servers are left out" ;; \
 	*) exit 1 ;; esac
+	@testbed/guest/install; case $$? in \
+	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 5m -v -run 'Quick' ./testbed/guest ;; \
+	77) echo "the emulated machine with a PMU is left out" ;; \
+	*) exit 1 ;; esac
+	@testbed/prometheus/install; case $$? in \
+	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 5m -run 'Traps|Rules|Users|Limit' ./testbed/prometheus ;; \
+	77) echo "the real Prometheus is left out" ;; \
+	*) exit 1 ;; esac
 
 # The long proofs: every stack again and again, soaks at and above the answer,
 # and the tables of the simulation. Hours; see docs/proofs.md.
 shows: build
 	testbed/install
 	SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 12h -v -run 'Shows' ./testbed
+	testbed/guest/install && SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 2h -v ./testbed/guest
+	testbed/prometheus/install && SATURATE_STACKS=1 $(GO) test -count=1 -timeout 15m -v ./testbed/prometheus
+	SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 2h -v ./appweight/... ./history ./stress/agent
 	$(GO) test -run '^$$' -bench Search -benchtime 1x -timeout 4h ./ramp
 
 bench:
-	$(GO) test -run '^$$' -bench . ./loadgen ./stress/... ./ramp/internal/...
+	$(GO) test -run '^$$' -bench . ./loadgen ./stress/... ./ramp/internal/... ./appweight/fleet/... ./history
 
 # A minute for each fuzz target.
 fuzz:
