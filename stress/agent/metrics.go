@@ -86,7 +86,7 @@ func (p *page) Describe(to chan<- *prometheus.Desc) {
 
 // Collect reads what is to be read.
 func (p *page) Collect(to chan<- prometheus.Metric) {
-	s := sheet{page: p, to: to, seen: make(map[string]bool)}
+	s := sheet{page: p, to: to, seen: make(map[string]bool), counting: probe.Source{Age: -1}}
 	for _, t := range p.targets() {
 		s.target(t)
 	}
