@@ -132,7 +132,7 @@ func (p *Peak) day(name string, from, to time.Time) (time.Time, time.Time, error
 func (p *Peak) find(series []Minute, from, to time.Time) bool {
 	length := min(windowMinutes, int(to.Sub(from)/time.Minute))
 	if length < windowMinutes {
-		p.warn("the logs cover %d minutes only: the mean is over these", length)
+		p.warn("the logs are shorter than %d minutes: the mean is over the %d that there are", windowMinutes, length)
 	}
 	p.ActiveUsers = -1
 	begin := 0

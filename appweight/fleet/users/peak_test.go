@@ -90,7 +90,7 @@ func TestPeakDoubts(t *testing.T) {
 		})
 	}
 	p, err := read(t, config(JSON, "field:u"), few(5, 3)).Peak(Window{})
-	if err != nil || p.ActiveUsers != 3 || p.To.Sub(p.From) != 5*time.Minute || !strings.Contains(fmt.Sprint(p.Warnings), "cover 5 minutes only") {
+	if err != nil || p.ActiveUsers != 3 || p.To.Sub(p.From) != 5*time.Minute || !strings.Contains(fmt.Sprint(p.Warnings), "over the 5 that there are") {
 		t.Errorf("five minutes: %+v, %v", p, err)
 	}
 	p, err = read(t, config(JSON, "field:u"), few(1, 30)+strings.ReplaceAll(few(60, 1), "T12", "T13")).Peak(Window{})
