@@ -33,6 +33,9 @@ func burn(d time.Duration) {
 	}
 }
 
+// spend computes for a number of steps.
+func spend(steps int64) { runtime.KeepAlive(compute(1, steps)) }
+
 // compute carries out a number of steps, each of the same few instructions.
 //
 //go:noinline

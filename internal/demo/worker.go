@@ -126,9 +126,9 @@ func (s *Server) carryOut(random *rand.Rand) {
 		cpu -= part
 	}
 	burn(cpu / 2)
-	compute(1, steps/2)
+	spend(steps / 2)
 	time.Sleep(wait)
 	burn(cpu - cpu/2)
-	compute(1, steps-steps/2)
+	spend(steps - steps/2)
 	s.count.request()
 }
