@@ -109,7 +109,7 @@ func BenchmarkCPUs(b *testing.B) {
 			put("proc/net/softnet_stat", packets)
 			put("proc/meminfo", "MemTotal: 1 kB\nMemAvailable: 1 kB\nAnonPages: 1 kB\n")
 			put("sys/devices/system/cpu/online", fmt.Sprintf("0-%d\n", n-1))
-			host, queues, sample := openWholeHost(rootFS(root), Config{Host: true}), softnet{rootFS(root)}, newSample(0)
+			host, queues, sample := openWholeHost(rootFS(root), rootFS(root), Config{Host: true}), softnet{rootFS(root)}, newSample(0)
 			b.ReportAllocs()
 			before := cpuTimeSelf(b)
 			for b.Loop() {

@@ -34,29 +34,43 @@ const chunk = 8 << 10
 // that went away while it was read (its process ended, its group was removed)
 // does not exist.
 func readFile(path string) (string, error) {
-	fail := func(op string, err error) (string, error) {
-		if err == unix.ESRCH || err == unix.ENODEV {
-			err = fs.ErrNotExist
-		}
-		return "", &fs.PathError{Op: op, Path: path, Err: err}
-	}
-	fd, err := again(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	fd, err := openFile(path)
 	if err != nil {
-		return fail("open", err)
+		return "", err
 	}
 	defer unix.Close(fd)
+	return readOpen(fd, path)
+}
+
+func openFile(path string) (int, error) {
+	fd, err := again(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	return fd, fileError("open", path, err)
+}
+
+// readOpen reads an open file from its beginning.
+func readOpen(fd int, path string) (string, error) {
 	var buf [chunk]byte
 	text := ""
 	for {
-		n, err := again(func() (int, error) { return unix.Read(fd, buf[:]) })
-		switch {
-		case err != nil:
-			return fail("read", err)
-		case n == 0:
+		n, err := again(func() (int, error) { return unix.Pread(fd, buf[:], int64(len(text))) })
+		if err != nil {
+			return "", fileError("read", path, err)
+		}
+		if n == 0 {
 			return text, nil
 		}
 		text += string(buf[:n])
 	}
+}
+
+func fileError(op, path string, err error) error {
+	switch err {
+	case nil:
+		return nil
+	case unix.ESRCH, unix.ENODEV:
+		err = fs.ErrNotExist
+	}
+	return &fs.PathError{Op: op, Path: path, Err: err}
 }
 
 // again repeats a system call that a signal interrupted.
@@ -66,6 +80,48 @@ func again(call func() (int, error)) (n int, err error) {
 			return n, err
 		}
 	}
+}
+
+// files are read by their path below the root.
+type files interface {
+	read(elem ...string) (string, error)
+	path(elem ...string) string
+}
+
+// keptFiles are the machine's own, which stay: they are opened once, for to open
+// one costs as much as to read it. They are not for concurrent use.
+type keptFiles struct {
+	rootFS
+	open map[string]int
+}
+
+func (k *keptFiles) read(elem ...string) (string, error) {
+	path := k.path(elem...)
+	fd, kept := k.open[path]
+	if !kept {
+		var err error
+		if fd, err = openFile(path); err != nil {
+			return "", err
+		}
+		if k.open == nil {
+			k.open = make(map[string]int)
+		}
+		k.open[path] = fd
+	}
+	text, err := readOpen(fd, path)
+	if err != nil { // the next time it may be another file
+		unix.Close(fd)
+		delete(k.open, path)
+	}
+	return text, err
+}
+
+// Close closes them.
+func (k *keptFiles) Close() {
+	for _, fd := range k.open {
+		unix.Close(fd)
+	}
+	k.open = nil
 }
 
 // readNumber reads a file that holds one number.

@@ -196,5 +196,5 @@ func (g *group) readPressure(s *stress.Sample) error {
 		return hinted("write the target's processes to "+g.pressure.file("cgroup.procs"),
 			"the group of the v2 tree has no process")
 	}
-	return readPSI(s, func(resource string) string { return g.pressure.file(resource + ".pressure") })
+	return readPSI(s, func(resource string) (string, error) { return readFile(g.pressure.file(resource + ".pressure")) })
 }

@@ -54,7 +54,7 @@ func parseHostStat(text string) (cpus map[int]cpuTime, running float64, err erro
 // host reads the machine under the target: how busy the CPUs are that the
 // target may use, whoever uses them.
 type host struct {
-	fs   rootFS
+	fs   files
 	cpus func() cpuSet
 	last map[int]cpuTime
 	sum  cpuTime // over the set, which may change; never falls
@@ -90,7 +90,7 @@ func (h *host) read(s *stress.Sample) error {
 }
 
 // hostMemory reads what the machine could still give.
-type hostMemory struct{ fs rootFS }
+type hostMemory struct{ fs files }
 
 func (h hostMemory) read(s *stress.Sample) error {
 	text, err := h.fs.read("proc/meminfo")
@@ -107,10 +107,10 @@ func (h hostMemory) read(s *stress.Sample) error {
 
 // hostPressure reads the machine's stalls. All CPUs stalled is not defined for
 // a whole machine: the kernel writes zeros, which would be a false comfort.
-type hostPressure struct{ fs rootFS }
+type hostPressure struct{ fs files }
 
 func (h hostPressure) read(s *stress.Sample) error {
-	err := readPSI(s, func(resource string) string { return h.fs.path("proc/pressure", resource) })
+	err := readPSI(s, func(resource string) (string, error) { return h.fs.read("proc/pressure", resource) })
 	delete(s.Counters, stress.PSICPUFull)
 	if err != nil {
 		return hinted("boot with psi=1", "%w", err)
@@ -127,15 +127,15 @@ func readHostOOM(fs rootFS, s *stress.Sample) {
 
 // wholeHost takes the machine as the target.
 type wholeHost struct {
-	fs     rootFS
+	fs     files
 	limits *limits
 	host   *host
 	ticks  int
 }
 
-func openWholeHost(fs rootFS, c Config) *wholeHost {
-	w := &wholeHost{fs: fs, limits: newLimits(fs, c)}
-	w.host = &host{fs: fs, cpus: w.cpus}
+func openWholeHost(fs rootFS, kept files, c Config) *wholeHost {
+	w := &wholeHost{fs: kept, limits: newLimits(fs, c)}
+	w.host = &host{fs: kept, cpus: w.cpus}
 	return w
 }
 

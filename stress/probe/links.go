@@ -12,7 +12,7 @@ import (
 // links reads the traffic of the network links whose speed is known. Virtual
 // ones and the loopback have none.
 type links struct {
-	fs   rootFS
+	fs   files
 	last map[string]float64 // bytes of each link and direction
 	load map[string]float64 // seconds of its speed that each has carried since the start
 	sum  float64            // bytes of the busiest; never falls

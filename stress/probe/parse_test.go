@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"saturate/stress"
 )
 
@@ -297,5 +299,39 @@ func contains(t *testing.T, what, text, part string) {
 	t.Helper()
 	if !strings.Contains(text, part) {
 		t.Errorf("%s is %q, want %q in it", what, text, part)
+	}
+}
+
+// A kept file is opened once, read anew each time, and opened anew after it
+// could not be read.
+func TestKeptFiles(t *testing.T) {
+	root := rootFS(t.TempDir())
+	put := func(name, text string) {
+		if err := os.WriteFile(root.path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := keptFiles{rootFS: root}
+	if _, err := k.read("stat"); !errors.Is(err, fs.ErrNotExist) || len(k.open) != 0 {
+		t.Errorf("no file: %v", err)
+	}
+	for _, text := range []string{"one", strings.Repeat("two", chunk), "", "three"} {
+		put("stat", text)
+		if got, err := k.read("stat"); got != text || err != nil || len(k.open) != 1 {
+			t.Errorf("%.10q of %d bytes, want %.10q; %v", got, len(got), text, err)
+		}
+	}
+	fd := k.open[root.path("stat")]
+	unix.Close(fd)
+	if _, err := k.read("stat"); !errors.Is(err, unix.EBADF) || len(k.open) != 0 {
+		t.Errorf("a file that cannot be read: %v", err)
+	}
+	if got, err := k.read("stat"); got != "three" || err != nil {
+		t.Errorf("anew: %q, %v", got, err)
+	}
+	k.Close()
+	k.Close()
+	if len(k.open) != 0 {
+		t.Error("files are left open")
 	}
 }

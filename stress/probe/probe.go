@@ -49,7 +49,7 @@ func Open(c Config, t Target) (*Sampler, error) {
 }
 
 func open(fs rootFS, c Config, t Target) (*Sampler, error) {
-	s := &Sampler{fresh: -1, clock: bootTime}
+	s := &Sampler{fresh: -1, clock: bootTime, kept: keptFiles{rootFS: fs}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	boot, _ := fs.read("proc/sys/kernel/random/boot_id")
 	s.boot = fmt.Sprintf("%.8s-%x", strings.TrimSpace(boot), s.clock().Nanoseconds())
@@ -133,7 +133,7 @@ func (s *Sampler) openScope(fs rootFS, c Config, t Target) (sc scope, name strin
 		}
 	case pid == 0 && c.Host:
 		s.scope = ScopeHost
-		return openWholeHost(fs, c), "host", nil
+		return openWholeHost(fs, &s.kept, c), "host", nil
 	case pid == 0:
 		pid = t.PID
 	}
@@ -171,23 +171,23 @@ func (s *Sampler) openMachine(fs rootFS, sc scope, l *listener) error {
 		errs = append(errs, s.add(name, n, r))
 	}
 	if s.scope != ScopeHost { // which reads both itself
-		add("host", always, &host{fs: fs, cpus: sc.cpus})
-		add("host memory", optional, hostMemory{fs})
+		add("host", always, &host{fs: &s.kept, cpus: sc.cpus})
+		add("host memory", optional, hostMemory{&s.kept})
 	}
 	if g, ok := sc.(*cgroup); ok {
 		add("memory of "+g.name, onceSeen, cgroupMemory{g.group})
 		add("pressure of "+g.name, optional, cgroupPressure{g.group})
 	} else {
-		add("host pressure", optional, hostPressure{fs})
+		add("host pressure", optional, hostPressure{&s.kept})
 	}
 	if sc.pids() != nil {
 		add("open files", optional, &openFiles{fs: fs, pids: sc.pids})
 	}
 	netns, pid := namespaceOf(fs, sc.pids())
-	add("tcp", optional, &tcp{fs: fs, pid: pid})
-	add("conntrack", optional, conntrack{fs})
-	add("softnet", optional, softnet{fs})
-	add("links", optional, &links{fs: fs})
+	add("tcp", optional, &tcp{fs: &s.kept, pid: pid})
+	add("conntrack", optional, conntrack{&s.kept})
+	add("softnet", optional, softnet{&s.kept})
+	add("links", optional, &links{fs: &s.kept})
 	if l != nil {
 		l.netns = netns
 		add("accept queue "+l.name, onceSeen, l)

@@ -28,9 +28,9 @@ func parsePSI(text string) (some, full *float64) {
 	return some, full
 }
 
-// readPSI reads cpu, memory and io pressure from the files that path names.
+// readPSI reads cpu, memory and io pressure by what reads the file of each.
 // The error is that of the first that cannot be read; the others are in s.
-func readPSI(s *stress.Sample, path func(resource string) string) error {
+func readPSI(s *stress.Sample, read func(resource string) (string, error)) error {
 	var errs [3]error
 	for i, p := range []struct {
 		resource   string
@@ -40,7 +40,7 @@ func readPSI(s *stress.Sample, path func(resource string) string) error {
 		{"memory", stress.PSIMemorySome, stress.PSIMemoryFull},
 		{"io", stress.PSIIOSome, ""},
 	} {
-		text, err := readFile(path(p.resource))
+		text, err := read(p.resource)
 		errs[i] = err
 		some, full := parsePSI(text)
 		if some != nil {

@@ -52,6 +52,7 @@ type Sampler struct {
 	scope  Scope
 	boot   string
 	clock  func() time.Duration // of this host, monotonic
+	kept   keptFiles
 	kernel []*watched
 	counts *instructions // nil: none are counted
 	pages  []*poller
@@ -308,5 +309,6 @@ func (s *Sampler) close() error {
 			errs = append(errs, c.Close())
 		}
 	}
+	s.kept.Close()
 	return errors.Join(errs...)
 }

@@ -11,7 +11,7 @@ import (
 
 // tcp reads the counters of TCP in the target's network namespace.
 type tcp struct {
-	fs  rootFS
+	fs  files
 	pid int // a process in the namespace; 0 for our own
 }
 
@@ -80,15 +80,22 @@ func nextField(line string) (field, rest string) {
 }
 
 // conntrack reads how full the table of tracked connections is.
-type conntrack struct{ fs rootFS }
+type conntrack struct{ fs files }
 
 func (c conntrack) read(s *stress.Sample) error {
 	const dir = "proc/sys/net/netfilter"
-	entries, err := readNumber(c.fs.path(dir, "nf_conntrack_count"))
+	text, err := c.fs.read(dir, "nf_conntrack_count")
 	if err != nil {
 		return fmt.Errorf("connections are not tracked: %w", err)
 	}
-	limit, err := readNumber(c.fs.path(dir, "nf_conntrack_max"))
+	entries, err := parseNumber(text)
+	if err != nil {
+		return err
+	}
+	if text, err = c.fs.read(dir, "nf_conntrack_max"); err != nil {
+		return err
+	}
+	limit, err := parseNumber(text)
 	if err != nil {
 		return err
 	}
@@ -98,7 +105,7 @@ func (c conntrack) read(s *stress.Sample) error {
 
 // softnet reads how many packets were dropped because a CPU's input queue was
 // full.
-type softnet struct{ fs rootFS }
+type softnet struct{ fs files }
 
 func (n softnet) read(s *stress.Sample) error {
 	text, err := n.fs.read("proc/net/softnet_stat")
