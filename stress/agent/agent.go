@@ -182,6 +182,9 @@ func Open(c Config) (*Agent, error) {
 	if host != nil {
 		a.host = newTarget(*host, a.own)
 	}
+	for _, t := range a.targets() {
+		t.named = len(c.Instructions) > 0
+	}
 	a.streams = &streams{target: a.main, version: c.Version, info: c.Info, open: make(map[chan []byte]bool)}
 	return a, nil
 }
@@ -199,14 +202,9 @@ func (a *Agent) URL() string { return a.scheme + "://" + a.gate.Addr().String() 
 func (a *Agent) Notes() []error {
 	var notes []error
 	for _, t := range a.targets() {
-		if err := t.ready(); err != nil {
-			notes = append(notes, err)
-			continue
-		}
-		for _, src := range t.sources() {
-			var known *probe.Error
-			if errors.As(src.Err, &known) && (known.Hint() != "" || src.Name == instructions) {
-				notes = append(notes, known)
+		for _, d := range t.doubts() { // both read the machine
+			if !slices.ContainsFunc(notes, func(had error) bool { return had.Error() == d.Error() }) {
+				notes = append(notes, d)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"saturate/stress/probe"
 )
@@ -93,6 +96,26 @@ func spent(t *testing.T, pid int) time.Duration {
 	return time.Duration(sum)
 }
 
+// crowd opens as many connections as the limit of open files has room for, ten
+// thousand at most, says nothing on them, and waits until all are shown out.
+func crowd(t *testing.T, address string) (knocked int) {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	var conns []net.Conn
+	for i := range min(10_000, files.Cur-500) {
+		if conn, err := from(fmt.Sprintf("127.0.1.%d", 1+i%250)).Dial("tcp", address); err == nil {
+			conns = append(conns, conn)
+		}
+	}
+	time.Sleep(2 * slowest)
+	for _, conn := range conns {
+		conn.Close()
+	}
+	return len(conns)
+}
+
 // TestShowsCost measures what an agent costs its server, at its real pace.
 func TestShowsCost(t *testing.T) {
 	if os.Getenv("SATURATE_SHOWS") == "" {
@@ -131,10 +154,20 @@ func TestShowsCost(t *testing.T) {
 		time.Sleep(span)
 		streaming := (spent(t, pid) - before).Seconds()
 		show("a stream by "+tt.name, pid, streaming/span.Seconds(), streaming/float64(len(c.Take())))
-		c.Close()
 		if tt.web != "plain" {
+			before, start := spent(t, pid), time.Now()
+			knocked := crowd(t, strings.TrimPrefix(url, "https://"))
+			took := time.Since(start)
+			crowding := (spent(t, pid) - before).Seconds()
+			t.Logf("%d silent connections within %v, and a stream:", knocked, took.Round(time.Millisecond))
+			show("", pid, crowding/took.Seconds(), crowding/float64(knocked))
+			if c.Fresh() > time.Second {
+				t.Errorf("the stream's last sample is %v old", c.Fresh())
+			}
+			c.Close()
 			continue
 		}
+		c.Close()
 		time.Sleep(time.Second)
 		const scrapes = 20
 		before = spent(t, pid)

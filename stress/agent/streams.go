@@ -2,7 +2,6 @@ package agent
 
 import (
 	"encoding/json"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,8 +27,8 @@ type streams struct {
 	mu      sync.Mutex
 	open    map[chan []byte]bool
 	running bool
-	greet   bool    // somebody has not been told hello
-	known   []state // of the line before
+	greet   bool   // somebody has not been told hello
+	failing uint64 // which sources failed in the line before
 	done    sync.WaitGroup
 }
 
@@ -98,14 +97,14 @@ func (s *streams) send(n int, r reading) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := line{Sample: r.Sample, Complete: r.complete, Gone: goneOf(r.gone), Panic: faultOf(r.err)}
-	now := states(r.sources)
-	if s.greet || n%sourcesEvery == 0 || !same(s.known, now) {
-		l.Sources = now
+	now := failing(r.sources)
+	if s.greet || n%sourcesEvery == 0 || now != s.failing {
+		l.Sources = states(r.sources)
 	}
 	if s.greet {
 		l.Hello = &hello{Protocol: protocol, Version: s.version, Interval: probe.Interval.Seconds(), Scopes: r.scopes, Info: s.info}
 	}
-	s.greet, s.known = false, now
+	s.greet, s.failing = false, now
 	text, err := json.Marshal(l)
 	text = append(text, '\n')
 	for lines := range s.open {
@@ -122,10 +121,12 @@ func (s *streams) send(n int, r reading) bool {
 	return s.running
 }
 
-// same tells that no source failed or came back.
-func same(before, now []state) bool {
-	return slices.EqualFunc(before, now, func(a, b state) bool {
-		a.Age, b.Age = 0, 0
-		return a == b
-	})
+// failing has a bit for each source that failed, as far as there are bits.
+func failing(sources []probe.Source) (bits uint64) {
+	for i, src := range sources {
+		if src.Err != nil {
+			bits |= 1 << i
+		}
+	}
+	return bits
 }

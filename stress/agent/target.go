@@ -29,6 +29,7 @@ const (
 // may not be up yet, may end and come again; it is opened anew then.
 type target struct {
 	config probe.Config
+	named  bool // somebody asked for these instructions; else no run is to be told again that there are none
 	own    *own
 	now    func() time.Time
 	open   func(probe.Config) (*probe.Sampler, error)
@@ -108,20 +109,42 @@ func (t *target) try() (s *probe.Sampler, missing, err error) {
 	return nil, nil, err
 }
 
-// sources is how the probes are doing, the counting of instructions among them.
-func (t *target) sources() []probe.Source {
+// doubts are what cannot be read now and could be, or is of note all the same.
+func (t *target) doubts() []error {
+	if err := t.ready(); err != nil {
+		return []error{err}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.sampler == nil {
 		return nil
 	}
-	return t.states()
+	var all []error
+	for _, src := range t.sampler.Sources() {
+		var known *probe.Error
+		if errors.As(src.Err, &known) && known.Hint() != "" {
+			all = append(all, known)
+		}
+	}
+	if t.missing != nil {
+		all = append(all, t.missing)
+	}
+	return all
 }
 
+// states is how the sources are doing, the counting of instructions among them.
 func (t *target) states() []probe.Source {
 	all := t.sampler.Sources()
 	if t.missing != nil {
-		all = append(all, probe.Source{Name: instructions, Err: t.missing, Age: -1})
+		err := &probe.Error{Source: instructions, Err: t.missing}
+		var known *probe.Error
+		if errors.As(t.missing, &known) {
+			*err = *known
+		}
+		if !t.named {
+			err.Remedy = ""
+		}
+		all = append(all, probe.Source{Name: instructions, Err: err, Age: -1})
 	}
 	return all
 }

@@ -176,8 +176,15 @@ func TestTargetWithoutInstructions(t *testing.T) {
 		t.Fatalf("%v %v", r.Sample, err)
 	}
 	last := r.sources[len(r.sources)-1]
-	if last.Name != instructions || !errors.Is(last.Err, cannot) || hintOf(last.Err) != "get some" || failures[instructions] != 1 {
+	if last.Name != instructions || !errors.Is(last.Err, cannot) || hintOf(last.Err) != "" || failures[instructions] != 1 {
 		t.Errorf("%+v, %v", last, failures)
+	}
+	if notes := target.doubts(); len(notes) == 0 || hintOf(notes[len(notes)-1]) != "get some" {
+		t.Errorf("notes %v", notes)
+	}
+	target.named = true // now every run is told, too
+	if all := target.sample().sources; hintOf(all[len(all)-1].Err) != "get some" {
+		t.Errorf("%+v", all)
 	}
 }
 
