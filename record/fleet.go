@@ -61,6 +61,8 @@ type Score struct {
 	// Servers and Repeats are how many it comes from.
 	Servers int `json:"servers"`
 	Repeats int `json:"repeats"`
+	// Spread is what it varies by; absent where it comes from a single hold.
+	Spread *Spread `json:"spread,omitempty"`
 }
 
 // A FleetScore is the AppWeight of a fleet of several generations or regions.

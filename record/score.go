@@ -92,6 +92,7 @@ func (r *Record) scores(fleets []appweight.Fleet) {
 	if len(fleet.Generations) > 1 {
 		r.scoreFleet(groups, fleet)
 	}
+	r.spread(groups, fleet)
 	for _, g := range groups {
 		r.compareMix(g, fleets)
 	}

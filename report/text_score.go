@@ -40,6 +40,9 @@ func (p *page) score(r *record.Record, s record.Score) {
 	if s.LoadAdjusted > 0 {
 		p.line("", "", "%s%s", figure(s.LoadAdjusted), loadAdjusted(s))
 	}
+	if s.Spread != nil {
+		p.line("", "", "%s", spreadOf(s.Spread))
+	}
 	if r.FleetScore == nil && s.Ending == record.Found && s.MinimumServers > 0 {
 		text := fmt.Sprintf("%s such servers carry the fleet's peak", whole(s.MinimumServers))
 		if s.Headroom != nil && *s.Headroom >= 0 {
@@ -47,6 +50,25 @@ func (p *page) score(r *record.Record, s record.Score) {
 		}
 		p.line("", "", "%s", text)
 	}
+}
+
+// spreadOf says what the score varies by, and what it could tell apart.
+func spreadOf(s *record.Spread) string {
+	var parts []string
+	for _, part := range s.Parts {
+		if part.Share < .005 {
+			continue // it says nothing
+		}
+		parts = append(parts, fmt.Sprintf("%s %s (%s of the variance)", part.Source, record.Share(part.SD), record.Share(part.Share)))
+	}
+	text := "varies by " + strings.Join(parts, ", ")
+	if s.Detectable > 0 {
+		text += fmt.Sprintf("; two such measurements would tell a change of %s from chance, four times in five", record.Share(s.Detectable))
+	}
+	for _, unknown := range s.Unknown {
+		text += "; " + unknown
+	}
+	return text
 }
 
 // arithmetic is the definition with its figures.
