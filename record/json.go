@@ -40,9 +40,10 @@ func Marshal(r *Record) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Unmarshal reads a record, and nothing but a record: fields that are not
-// known, a second value and unknown endings are errors, and so is another
-// version (*VersionError).
+// Unmarshal reads a record. Fields that are not known are passed over: a later
+// saturate may have added them within the version, and they are lost where the
+// record is written again. A second value and unknown endings are errors, and so
+// is another version (*VersionError).
 func Unmarshal(data []byte) (*Record, error) {
 	var head struct{ Version int }
 	if err := json.Unmarshal(data, &head); err != nil {
@@ -51,10 +52,8 @@ func Unmarshal(data []byte) (*Record, error) {
 	if head.Version < 1 || head.Version > Version {
 		return nil, &VersionError{head.Version}
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
 	var r Record
-	if err := d.Decode(&r); err != nil {
+	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	if err := r.check(); err != nil {

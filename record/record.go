@@ -6,7 +6,8 @@
 // read is absent, never zero.
 //
 // Compatibility: a reader of a version reads every record of that version and
-// of earlier ones; fields are added, and none changes its meaning, within one.
+// of earlier ones. Within a version fields are added, and none changes its
+// meaning; a reader passes over those that it does not know.
 package record
 
 import (

@@ -124,7 +124,6 @@ func TestUnmarshalIsStrict(t *testing.T) {
 	}{
 		{"a newer version", strings.Replace(text, `"version": 1`, `"version": 2`, 1), "version 2, and this saturate knows 1 to 1", "a newer saturate wrote it"},
 		{"no version", `{"id": "x"}`, "version 0", "is it a record at all?"},
-		{"an unknown field", strings.Replace(text, `"env"`, `"evn"`, 1), `unknown field "evn"`, ""},
 		{"something after it", text + "{}", "after top-level value", ""},
 		{"an unknown ending", strings.Replace(text, `"ending": "found"`, `"ending": "fine"`, 1), `"fine" is no ending`, ""},
 		{"no id", strings.Replace(text, `"id": "01KAJ5M0G00000000000000000"`, `"id": ""`, 1), "no id", ""},
@@ -141,6 +140,33 @@ func TestUnmarshalIsStrict(t *testing.T) {
 				t.Errorf("hint of %v, want %q", err, c.hint)
 			}
 		})
+	}
+}
+
+// A field that a later saturate added within the version is passed over, wherever
+// it stands, and all else is read.
+func TestUnmarshalPassesOverWhatWasAdded(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "record.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Unmarshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := string(text)
+	for _, at := range []string{`"env": {`, `"load": {`, `"sustained": {`, `"bottleneck": {`, `"fleet": {`} {
+		if !strings.Contains(later, at) {
+			t.Fatalf("the record has no %s", at)
+		}
+		later = strings.ReplaceAll(later, at, at+` "added_later": [{"x": 1}],`)
+	}
+	got, err := Unmarshal([]byte(strings.Replace(later, "{", `{"moon": "full",`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
