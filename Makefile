@@ -37,6 +37,7 @@ quick: build
 	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 5m -run 'Traps|Rules|Users|Limit' ./testbed/prometheus ;; \
 	77) echo "the real Prometheus is left out" ;; \
 	*) exit 1 ;; esac
+	SATURATE_STACKS=1 $(GO) test -count=1 -v ./testbed/browser
 
 # The long proofs: every stack again and again, soaks at and above the answer,
 # and the tables of the simulation. Hours; see docs/proofs.md.
