@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 
+	"saturate/appweight"
 	"saturate/loadgen"
 	"saturate/stress"
 	"saturate/stress/probe"
@@ -55,6 +56,8 @@ func number(kind string, or *jsonschema.Schema) *jsonschema.Schema {
 var written = map[reflect.Type]*jsonschema.Schema{
 	reflect.TypeFor[time.Duration]():       text(`([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+`),
 	reflect.TypeFor[stress.Share]():        number("number", text(` *[0-9.]+([eE][-+]?[0-9]+)? *%? *`)),
+	reflect.TypeFor[appweight.Percent]():   number("number", text(` *[0-9.]+([eE][-+]?[0-9]+)? *%? *`)),
+	reflect.TypeFor[appweight.Day]():       text(` *[0-9]{4}-[0-9]{2}-[0-9]{2} *`),
 	reflect.TypeFor[probe.Bytes]():         number("integer", text(` *[0-9.]+ *([kKmMgGtTpP][iI]?)?[bB]? *`)),
 	reflect.TypeFor[loadgen.Connections](): number("integer", text(`auto|[0-9]+`)),
 	reflect.TypeFor[Pin]():                 number("integer", text(`auto|none|[0-9]+(-[0-9]+)?( *, *[0-9]+(-[0-9]+)?)*`)),
