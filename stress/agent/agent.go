@@ -76,7 +76,7 @@ func (c Config) Validate() []stress.Mistake {
 		}
 		all = append(all, m)
 	}
-	if _, _, err := c.targets(); err != nil {
+	if _, _, _, err := c.targets(); err != nil {
 		remedy := "write host, or off"
 		if scope := c.scope(); scope != string(probe.ScopeHost) {
 			remedy = fmt.Sprintf("write host, %s, both as host,%s, or off", scope, scope)
@@ -106,8 +106,10 @@ func (c Config) scope() string {
 }
 
 // targets are the probes of the target, and of the machine beside it, nil where
-// the machine is the target. Each counts the instructions of one scope at most.
-func (c Config) targets() (main probe.Config, host *probe.Config, err error) {
+// the machine is the target. Those of the target count its instructions, where
+// that is wanted; the machine's are counted once, in the scope machine, "" for
+// not at all.
+func (c Config) targets() (main probe.Config, host *probe.Config, machine string, err error) {
 	main = c.Probes
 	scope := c.scope()
 	main.Host, main.Instructions = scope == string(probe.ScopeHost), off
@@ -118,18 +120,15 @@ func (c Config) targets() (main probe.Config, host *probe.Config, err error) {
 		whose, _ := strings.CutSuffix(name, "/user")
 		switch {
 		case name == off && len(c.Instructions) == 1:
-		case whose == scope && main.Instructions == off:
+		case whose == string(probe.ScopeHost) && machine == "":
+			machine = name
+		case whose == scope && host != nil && main.Instructions == off:
 			main.Instructions = name
-		case whose == string(probe.ScopeHost) && host != nil && host.Instructions == off:
-			host.Instructions = name
 		default:
-			return main, host, fmt.Errorf("%q cannot be counted beside the rest, or not for this target", name)
+			return main, host, machine, fmt.Errorf("%q cannot be counted beside the rest, or not for this target", name)
 		}
 	}
-	if host != nil && main.Instructions == off { // a controller wants them in the samples that it gets
-		main.Instructions, host.Instructions = host.Instructions, off
-	}
-	return main, host, nil
+	return main, host, machine, nil
 }
 
 // counted are the scopes whose instructions are to be counted.
@@ -145,7 +144,7 @@ type Agent struct {
 	config  Config
 	main    *target
 	host    *target // the machine beside it; nil where it is the target
-	own     *own
+	counter *counter
 	streams *streams
 	gate    *gate
 	scheme  string
@@ -155,7 +154,7 @@ type Agent struct {
 // Open listens. The target need not be up yet: Notes tells, and it is looked for
 // again whenever somebody asks. Errors are *probe.Error.
 func Open(c Config) (*Agent, error) {
-	main, host, err := c.targets()
+	main, host, machine, err := c.targets()
 	if err != nil {
 		return nil, broken("", err)
 	}
@@ -171,19 +170,13 @@ func Open(c Config) (*Agent, error) {
 		l.Close()
 		return nil, err
 	}
-	a := &Agent{config: c, gate: newGate(l), scheme: "http", own: &own{}}
+	a := &Agent{config: c, gate: newGate(l), scheme: "http", counter: newCounter(machine, len(c.Instructions) > 0)}
 	if w.tls {
 		a.scheme = "https"
 	}
-	if !slices.Equal(c.counted(), []string{off}) {
-		a.own = countOwn(slices.Contains(c.counted(), "host/user"))
-	}
-	a.main = newTarget(main, a.own)
+	a.main = newTarget(main, a.counter)
 	if host != nil {
-		a.host = newTarget(*host, a.own)
-	}
-	for _, t := range a.targets() {
-		t.named = len(c.Instructions) > 0
+		a.host = newTarget(*host, a.counter)
 	}
 	a.streams = &streams{target: a.main, version: c.Version, info: c.Info, open: make(map[chan []byte]bool)}
 	return a, nil
@@ -207,6 +200,9 @@ func (a *Agent) Notes() []error {
 				notes = append(notes, d)
 			}
 		}
+	}
+	if err := a.counter.doubt(); err != nil {
+		notes = append(notes, err)
 	}
 	if w, err := readWeb(a.config.WebConfig); err == nil && w.tls && !w.mutual {
 		notes = append(notes, broken(trustHint, errors.New("no stream will be served: nothing says which client certificates to trust")))
@@ -277,5 +273,5 @@ func (a *Agent) Close() {
 	for _, t := range a.targets() {
 		t.Close()
 	}
-	a.own.Close()
+	a.counter.Close()
 }

@@ -23,7 +23,7 @@ func heap() uint64 {
 func BenchmarkLine(b *testing.B) {
 	for name, c := range map[string]probe.Config{"host": {Host: true, Instructions: off}} {
 		b.Run(name, func(b *testing.B) {
-			t := newTarget(c, &own{})
+			t := newTarget(c, &counter{})
 			defer t.Close()
 			if err := t.ready(); err != nil {
 				b.Fatal(err)
@@ -33,7 +33,7 @@ func BenchmarkLine(b *testing.B) {
 			s.open[lines] = true
 			now := time.Now()
 			t.now = func() time.Time { now = now.Add(probe.Interval); return now }
-			before, _ := t.own.cpuSeconds()
+			before, _ := cpuSeconds()
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
@@ -41,7 +41,7 @@ func BenchmarkLine(b *testing.B) {
 				io.Discard.Write(<-lines)
 				n++
 			}
-			after, _ := t.own.cpuSeconds()
+			after, _ := cpuSeconds()
 			each := (after - before) / float64(b.N)
 			b.ReportMetric(1e6*each, "cpu-µs/line")
 			b.ReportMetric(100*each*float64(time.Second/probe.Interval), "%core-at-5Hz")

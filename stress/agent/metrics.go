@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"regexp"
@@ -86,14 +87,14 @@ func (p *page) Describe(to chan<- *prometheus.Desc) {
 
 // Collect reads what is to be read.
 func (p *page) Collect(to chan<- prometheus.Metric) {
-	s := sheet{page: p, to: to, seen: make(map[string]bool), counting: probe.Source{Age: -1}}
+	s := sheet{page: p, to: to, seen: make(map[string]bool), counted: make(map[string]probe.Source)}
 	for _, t := range p.targets() {
 		s.target(t)
 	}
 	s.instructions()
 	to <- p.info
 	to <- p.build
-	if v, ok := p.own.instructions(); ok {
+	if v, ok := p.counter.instructions(); ok {
 		s.put(p.ownWork, prometheus.CounterValue, v)
 	}
 	s.put(p.streaming, prometheus.GaugeValue, float64(p.streams.count()))
@@ -108,10 +109,8 @@ type sheet struct {
 	to   chan<- prometheus.Metric
 	seen map[string]bool // what has been put: the target's come first, then the machine's
 
-	// How the counting of instructions is doing, over all its scopes.
-	scopes   int
-	counting probe.Source
-	failures uint64
+	counted map[string]probe.Source // how each scope's instructions are
+	misses  uint64                  // readings of them that failed
 }
 
 func (s *sheet) put(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
@@ -158,17 +157,18 @@ func (s *sheet) target(t *target) {
 			s.put(d.desc, kind, v, scope)
 		}
 	}
-	if scope := r.scopes[instructions]; scope != "" {
+	if scope := r.scopes[instructions]; scope != "" && s.once(instructions, scope) {
 		s.put(s.running, prometheus.GaugeValue, r.counters.Running, scope)
-		s.put(s.counted, prometheus.GaugeValue, float64(r.counters.Counters), scope)
+		s.put(s.page.counted, prometheus.GaugeValue, float64(r.counters.Counters), scope)
 	}
 	for _, src := range r.sources {
 		switch {
 		case src.Name == instructions:
-			s.scopes++
-			s.counting.Age = max(s.counting.Age, src.Age)
-			s.counting.Err = errors.Join(s.counting.Err, src.Err)
-			s.failures += failures[src.Name]
+			scope := cmp.Or(r.scopes[instructions], t.config.Instructions)
+			if s.once(instructions, "errors", scope) {
+				s.counted[scope] = src
+				s.misses += failures[src.Name]
+			}
 		case !src.Required && !src.Named && src.Age < 0: // this machine has no such thing
 		case s.once("source", src.Name):
 			s.source(src.Name, src, failures[src.Name])
@@ -178,14 +178,23 @@ func (s *sheet) target(t *target) {
 
 // instructions puts whether those of all scopes that were asked for are counted.
 func (s *sheet) instructions() {
-	want := s.config.counted()
-	if want[0] == off {
-		return
+	var all probe.Source
+	for _, scope := range s.config.counted() {
+		if scope == off {
+			return
+		}
+		src, known := s.counted[scope]
+		if !known {
+			src.Err, src.Age = errNotCounted, -1
+		}
+		if src.Age < 0 || all.Age < 0 {
+			all.Age = -1
+		} else {
+			all.Age = max(all.Age, src.Age)
+		}
+		all.Err = errors.Join(all.Err, src.Err)
 	}
-	if s.scopes < len(want) {
-		s.counting.Err, s.counting.Age = errNotCounted, -1
-	}
-	s.source(instructions, s.counting, s.failures)
+	s.source(instructions, all, s.misses)
 }
 
 var errNotCounted = errors.New("not counted")

@@ -28,11 +28,10 @@ const (
 // A target is a set of probes for as long as the agent lives. What it watches
 // may not be up yet, may end and come again; it is opened anew then.
 type target struct {
-	config probe.Config
-	named  bool // somebody asked for these instructions; else no run is to be told again that there are none
-	own    *own
-	now    func() time.Time
-	open   func(probe.Config) (*probe.Sampler, error)
+	config  probe.Config
+	counter *counter
+	now     func() time.Time
+	open    func(probe.Config) (*probe.Sampler, error)
 
 	mu      sync.Mutex
 	sampler *probe.Sampler
@@ -58,8 +57,8 @@ type reading struct {
 	err      error      // a probe's panic
 }
 
-func newTarget(c probe.Config, o *own) *target {
-	return &target{config: c, own: o, now: time.Now, errors: make(map[string]uint64),
+func newTarget(c probe.Config, i *counter) *target {
+	return &target{config: c, counter: i, now: time.Now, errors: make(map[string]uint64),
 		open: func(c probe.Config) (*probe.Sampler, error) { return probe.Open(c, probe.Target{}) }}
 }
 
@@ -127,30 +126,23 @@ func (t *target) doubts() []error {
 		}
 	}
 	if t.missing != nil {
-		all = append(all, t.missing)
+		all = append(all, uncounted(t.missing, true))
 	}
 	return all
 }
 
-// states is how the sources are doing, the counting of instructions among them.
+// states is how the sources are doing, the counting of instructions among them:
+// the target's, or else the machine's.
 func (t *target) states() []probe.Source {
 	all := t.sampler.Sources()
 	if t.missing != nil {
-		err := &probe.Error{Source: instructions, Err: t.missing}
-		var known *probe.Error
-		if errors.As(t.missing, &known) {
-			*err = *known
-		}
-		if !t.named {
-			err.Remedy = ""
-		}
-		all = append(all, probe.Source{Name: instructions, Err: err, Age: -1})
+		return append(all, probe.Source{Name: instructions, Err: uncounted(t.missing, true), Age: -1})
+	}
+	if src, _, ok := t.counter.source(); ok && t.config.Instructions == off {
+		all = append(all, src)
 	}
 	return all
 }
-
-// instructions is the source that counts them.
-const instructions = "instructions"
 
 // pause makes the next sample's sequence jump: who differences samples must not
 // take those on both sides for neighbours.
@@ -172,15 +164,17 @@ func (t *target) read(patience time.Duration) reading {
 		return reading{err: errClosed}
 	}
 	s, err := t.sampler.Once(patience)
-	r := reading{Sample: s, taken: t.now(), complete: err == nil, err: err,
-		sources: t.states(), scopes: t.sampler.Scopes(), gone: t.sampler.Gone()}
+	r := reading{Sample: s, taken: t.now(), complete: err == nil, err: err, scopes: t.sampler.Scopes(), gone: t.sampler.Gone()}
 	if err != nil {
 		return r
 	}
-	r.counters, _ = t.sampler.Instructions()
 	r.Seq += t.jump
-	t.own.fill(r.Sample, r.scopes)
+	t.counter.fill(r.Sample, r.scopes)
 	finite(r.Sample)
+	r.sources = t.states()
+	if _, r.counters, _ = t.counter.source(); t.config.Instructions != off {
+		r.counters, _ = t.sampler.Instructions()
+	}
 	for _, src := range r.sources {
 		if src.Err == nil {
 			continue

@@ -120,7 +120,7 @@ func TestTargetComesAndGoes(t *testing.T) {
 // A scrape reads at most once a second, however many ask, and not at all while
 // a stream does.
 func TestScrapesShareReadings(t *testing.T) {
-	target := newTarget(probe.Config{Host: true, Instructions: off}, &own{})
+	target := newTarget(probe.Config{Host: true, Instructions: off}, &counter{})
 	defer target.Close()
 	now := time.Now()
 	target.now = func() time.Time { return now }
@@ -163,7 +163,7 @@ func TestScrapesShareReadings(t *testing.T) {
 // Where instructions cannot be counted, all else is read, and it is told.
 func TestTargetWithoutInstructions(t *testing.T) {
 	cannot := errors.New("this machine has no counters")
-	target := newTarget(probe.Config{Host: true, Instructions: "host"}, &own{})
+	target := newTarget(probe.Config{Host: true, Instructions: "host"}, &counter{})
 	defer target.Close()
 	target.open = func(c probe.Config) (*probe.Sampler, error) {
 		if c.Instructions != off {
@@ -176,15 +176,11 @@ func TestTargetWithoutInstructions(t *testing.T) {
 		t.Fatalf("%v %v", r.Sample, err)
 	}
 	last := r.sources[len(r.sources)-1]
-	if last.Name != instructions || !errors.Is(last.Err, cannot) || hintOf(last.Err) != "" || failures[instructions] != 1 {
+	if last.Name != instructions || !errors.Is(last.Err, cannot) || hintOf(last.Err) != "get some" || failures[instructions] != 1 {
 		t.Errorf("%+v, %v", last, failures)
 	}
 	if notes := target.doubts(); len(notes) == 0 || hintOf(notes[len(notes)-1]) != "get some" {
 		t.Errorf("notes %v", notes)
-	}
-	target.named = true // now every run is told, too
-	if all := target.sample().sources; hintOf(all[len(all)-1].Err) != "get some" {
-		t.Errorf("%+v", all)
 	}
 }
 
@@ -193,18 +189,18 @@ func TestTargets(t *testing.T) {
 	for _, tt := range []struct {
 		probes     probe.Config
 		counts     []string
-		main, host string // what they count; host "" where there is none
+		main, host string // what the target's probes and the machine's counter count
 		mistake    bool
 	}{
-		{probe.Config{}, nil, "host", "", false},
-		{probe.Config{Host: true}, []string{"host/user"}, "host/user", "", false},
+		{probe.Config{}, nil, "off", "host", false},
+		{probe.Config{Host: true}, []string{"host/user"}, "off", "host/user", false},
 		{probe.Config{}, []string{"off"}, "off", "", false},
 		{probe.Config{}, []string{"cgroup"}, "", "", true},
 		{probe.Config{}, []string{"host", "host"}, "", "", true},
 		{probe.Config{}, []string{"instructions"}, "", "", true},
-		{group, nil, "host", "off", false},
-		{group, []string{"host"}, "host", "off", false},
-		{group, []string{"cgroup"}, "cgroup", "off", false},
+		{group, nil, "off", "host", false},
+		{group, []string{"host"}, "off", "host", false},
+		{group, []string{"cgroup"}, "cgroup", "", false},
 		{group, []string{"host", "cgroup"}, "cgroup", "host", false},
 		{group, []string{"cgroup/user", "host"}, "cgroup/user", "host", false},
 		{group, []string{"processes"}, "", "", true},
@@ -215,15 +211,15 @@ func TestTargets(t *testing.T) {
 		if mistakes := c.Validate(); (len(mistakes) > 0) != tt.mistake {
 			t.Errorf("%+v counting %v: %v", tt.probes, tt.counts, mistakes)
 		}
-		main, host, err := c.targets()
+		main, host, machine, err := c.targets()
 		if (err != nil) != tt.mistake {
 			t.Errorf("%+v counting %v: %v", tt.probes, tt.counts, err)
 		}
 		if tt.mistake {
 			continue
 		}
-		if (host != nil) != (tt.host != "") || host != nil && (!host.Host || host.Instructions != tt.host) || main.Instructions != tt.main {
-			t.Errorf("%+v counting %v: %+v %+v", tt.probes, tt.counts, main, host)
+		if (host == nil) != main.Host || host != nil && (!host.Host || host.Instructions != off) || main.Instructions != tt.main || machine != tt.host {
+			t.Errorf("%+v counting %v: %+v %+v %q", tt.probes, tt.counts, main, host, machine)
 		}
 	}
 	for _, c := range []Config{
