@@ -43,7 +43,14 @@ func (r Requirement) JudgeAgainst(found, baseline map[string][]Fact, spreads map
 	worst := Judgement{Text: r.Text, Outcome: Undecided, Why: "the run did not find " + r.Name}
 	for i, f := range found[r.Name] {
 		outcome, why := Undecided, "the baseline did not find "+r.Name
-		if base, ok := of(baseline[r.Name], f.Of); ok {
+		base, ok := of(baseline[r.Name], f.Of)
+		switch {
+		case ok && base.Value == 0 && !base.Bound: // any part of nothing is nothing
+			nothing := r
+			nothing.Number = 0
+			outcome, why = nothing.number(f)
+			why += ", and the baseline's was 0"
+		case ok:
 			outcome, why = r.number(f.Against(base, spreads[f.Of]))
 			why += fmt.Sprintf(" times the baseline's %s", strconv.FormatFloat(base.Value, 'g', 4, 64))
 		}
@@ -57,7 +64,7 @@ func (r Requirement) JudgeAgainst(found, baseline map[string][]Fact, spreads map
 	return worst
 }
 
-// of is the fact of that name; a single one on its own needs none.
+// of is the fact of that name.
 func of(facts []Fact, name string) (Fact, bool) {
 	for _, f := range facts {
 		if f.Of == name {

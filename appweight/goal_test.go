@@ -147,3 +147,16 @@ func TestJudgeAgainst(t *testing.T) {
 		}
 	}
 }
+
+// No part of nothing is more than nothing: what the baseline had none of is held
+// against 0, and not against a ratio that does not exist.
+func TestJudgeAgainstNothing(t *testing.T) {
+	r := Requirement{Text: "failed_share <= 1.5 * baseline", Name: "failed_share", Op: "<=", Number: 1.5}
+	none := map[string][]Fact{"failed_share": {{Of: "web-1"}}}
+	for share, want := range map[float64]Outcome{0: Met, .01: Missed} {
+		now := map[string][]Fact{"failed_share": {{Of: "web-1", Value: share, Lo: share, Hi: share}}}
+		if j := r.JudgeAgainst(now, none, nil); j.Outcome != want || !strings.Contains(j.Why, "the baseline's was 0") {
+			t.Errorf("%g: %+v, want %s", share, j, want)
+		}
+	}
+}

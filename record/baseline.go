@@ -16,28 +16,35 @@ func (r *Record) HoldAgainst(base *Record, requirements []appweight.Requirement)
 	if base == nil {
 		return
 	}
-	apart := r.apart(base)
 	for i, q := range requirements {
 		if !q.Baseline || i >= len(r.Requirements) {
 			continue
 		}
-		j := appweight.Judgement{Text: q.Text, Outcome: appweight.Undecided, Why: "the baseline " + base.ID + " does not compare: " + apart}
-		if apart == "" {
+		j := appweight.Judgement{Text: q.Text, Outcome: appweight.Undecided}
+		if apart := r.apart(base, q.Name); apart != "" {
+			j.Why = "the baseline " + base.ID + " does not compare: " + apart
+		} else {
 			j = q.JudgeAgainst(r.Facts(), base.Facts(), r.spreads(base))
 		}
 		r.Requirements[i] = Requirement{Text: j.Text, Outcome: j.Outcome, Why: j.Why}
 	}
 }
 
-// apart is why two runs do not compare; "" where they do.
-func (r *Record) apart(base *Record) string {
+// apart is why two runs do not compare in what a requirement is about; "" where
+// they do. Targets are held against those of their name, else of their
+// generation. Where there is neither, two servers of the fleet may well differ,
+// but not in what was asked of them.
+func (r *Record) apart(base *Record, about string) string {
 	for i := range r.Targets {
-		for j := range base.Targets {
-			mine, theirs := Measured{r, &r.Targets[i]}, Measured{base, &base.Targets[j]}
-			if mine.Target.Name != theirs.Target.Name {
-				continue
+		mine := Measured{r, &r.Targets[i]}
+		terms := mine.about(about)
+		others, alike := base.like(mine)
+		for _, other := range others {
+			theirs := other.about(about)
+			if !alike {
+				theirs.Ending, theirs.ISA, theirs.CPU = terms.Ending, terms.ISA, terms.CPU
 			}
-			if err := theirs.own().Differ(mine.own()); err != nil {
+			if err := theirs.Differ(terms); err != nil {
 				return reasons(err)
 			}
 		}
@@ -45,10 +52,39 @@ func (r *Record) apart(base *Record) string {
 	return ""
 }
 
-// own are a target's terms, with its work in the unit of its score.
-func (m Measured) own() appweight.Terms {
+// like are the targets that another is held against; alike says that they are of
+// its name or generation.
+func (r *Record) like(other Measured) (found []Measured, alike bool) {
+	generation := other.Record.Label(other.Target, "generation")
+	for _, same := range []func(*Target) bool{
+		func(t *Target) bool { return t.Name == other.Target.Name },
+		func(t *Target) bool { return r.Label(t, "generation") == generation },
+	} {
+		for i := range r.Targets {
+			if same(&r.Targets[i]) {
+				found = append(found, Measured{r, &r.Targets[i]})
+			}
+		}
+		if len(found) > 0 {
+			return found, true
+		}
+	}
+	for i := range r.Targets {
+		found = append(found, Measured{r, &r.Targets[i]})
+	}
+	return found, false
+}
+
+// about are a target's terms, with the unit of work that a requirement of this
+// name depends on: a score on that of N, a cost on its own, a rate on none.
+func (m Measured) about(name string) appweight.Terms {
 	for _, r := range m.Target.Counting() {
-		if r.Work != nil {
+		switch {
+		case name == "cost" && r.Cost != nil:
+			t := m.terms(&r, r.Cost.Unit)
+			t.Unit = r.Cost.Unit
+			return t
+		case (name == "appweight" || name == "minimum_servers") && r.Work != nil:
 			return m.terms(&r, r.Work.Unit)
 		}
 	}

@@ -1,11 +1,16 @@
 package record
 
 import (
+	"errors"
 	"math"
 
 	"saturate/appweight"
 	"saturate/ramp"
 )
+
+// normal95 is how many standard errors an interval of the level above reaches
+// to either side.
+const normal95 = 1.96
 
 // Facts are what requirements can be about.
 func (r *Record) Facts() map[string][]appweight.Fact {
@@ -94,13 +99,37 @@ func (t *Target) facts(add func(string, appweight.Fact)) {
 		add("sustained.rate", rate)
 		add("sustained.at_limit", atLimit)
 	}
+	if f, ok := t.costFact(); ok {
+		add("cost", f)
+	}
 	for _, r := range t.Counting() {
 		if r.Bottleneck != nil {
 			add("bottleneck", appweight.Fact{Of: t.Name, Word: r.Bottleneck.Name, Also: []string{string(r.Bottleneck.Signal)}})
 		}
-		if r.Cost != nil {
-			add("cost", exact(r.Cost.PerRequest))
-		}
 		add("failed_share", exact(r.FailedShare))
 	}
+}
+
+// costFact is what a request costs the target: of one hold with that hold's own
+// error, of several their geometric mean with the interval over restarts.
+func (t *Target) costFact() (appweight.Fact, bool) {
+	var costs []float64
+	var unit string
+	var se float64
+	for _, r := range t.Counting() {
+		if r.Cost == nil || unit != "" && r.Cost.Unit != unit {
+			continue
+		}
+		unit, se = r.Cost.Unit, r.CostSE[r.Cost.Unit]
+		costs = append(costs, r.Cost.PerRequest)
+	}
+	v, iv, err := appweight.Pool([][]float64{costs}, level)
+	switch {
+	case err == nil:
+		return appweight.Fact{Of: t.Name, Value: v, Lo: iv.Lo, Hi: iv.Hi}, true
+	case !errors.Is(err, appweight.ErrTooFew):
+		return appweight.Fact{}, false
+	}
+	off := math.Exp(normal95 * se)
+	return appweight.Fact{Of: t.Name, Value: costs[0], Lo: costs[0] / off, Hi: costs[0] * off}, true
 }
