@@ -1,6 +1,8 @@
 package appweight
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -39,10 +41,11 @@ func (p *Percent) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// MarshalText writes the part as a fraction.
-func (p Percent) MarshalText() ([]byte, error) {
-	return strconv.AppendFloat(nil, float64(p), 'g', -1, 64), nil
-}
+// MarshalJSON writes the part as a number.
+func (p Percent) MarshalJSON() ([]byte, error) { return json.Marshal(float64(p)) }
+
+// UnmarshalJSON reads a number, or what UnmarshalText reads.
+func (p *Percent) UnmarshalJSON(b []byte) error { return p.UnmarshalText(bytes.Trim(b, `"`)) }
 
 // A Day is a date, written 2016-01-01; it begins at midnight UTC.
 type Day struct{ time.Time }
@@ -59,6 +62,15 @@ func (d *Day) UnmarshalText(b []byte) error {
 
 // MarshalText writes the day as UnmarshalText reads it.
 func (d Day) MarshalText() ([]byte, error) { return []byte(d.Format(time.DateOnly)), nil }
+
+// MarshalJSON writes the day, and not the time that it begins at.
+func (d Day) MarshalJSON() ([]byte, error) { return json.Marshal(d.Format(time.DateOnly)) }
+
+// UnmarshalJSON reads a day, or a time on it.
+func (d *Day) UnmarshalJSON(b []byte) error {
+	text, _, _ := bytes.Cut(bytes.Trim(b, `"`), []byte("T"))
+	return d.UnmarshalText(text)
+}
 
 // Validate returns every mistake at once, as [errors.Join] of [*Mistake]; nil
 // where there is none.

@@ -1,11 +1,13 @@
 package appweight
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 )
 
 // course is a history of a year with a rise of 30 % at night 100 and drops of
@@ -158,5 +160,24 @@ func TestJudgeAgainstNothing(t *testing.T) {
 		if j := r.JudgeAgainst(now, none, nil); j.Outcome != want || !strings.Contains(j.Why, "the baseline's was 0") {
 			t.Errorf("%g: %+v, want %s", share, j, want)
 		}
+	}
+}
+
+// A record keeps the goal with a day and numbers in it, and reads that again, and
+// a time and text, too.
+func TestGoalJSON(t *testing.T) {
+	want := Goal{Since: Day{time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC)}, Improvement: .2, RegressionBudget: .131}
+	text, err := json.Marshal(want)
+	if err != nil || string(text) != `{"since":"2016-01-01","improvement":0.2,"regression_budget":0.131}` {
+		t.Errorf("%s, %v", text, err)
+	}
+	for _, text := range []string{string(text), `{"since":"2016-01-01T00:00:00Z","improvement":"0.2","regression_budget":"13.1%"}`} {
+		var got Goal
+		if err := json.Unmarshal([]byte(text), &got); err != nil || !got.Since.Equal(want.Since.Time) || got.Improvement != .2 || !near(float64(got.RegressionBudget), .131, 1e-9) {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	if err := json.Unmarshal([]byte(`{"since":"soon"}`), new(Goal)); err == nil {
+		t.Error("soon is a day")
 	}
 }
