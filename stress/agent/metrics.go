@@ -137,7 +137,7 @@ func (s *sheet) target(t *target) {
 	beside := t == s.Agent.host
 	r, failures, err := t.view()
 	if !beside {
-		s.source("target", probe.Source{Err: errors.Join(err, r.gone), Age: -1}, 0)
+		s.source(targetSource, probe.Source{Err: errors.Join(err, r.gone), Age: -1}, failures[targetSource])
 	}
 	if err != nil {
 		return

@@ -25,6 +25,9 @@ const (
 	remembered = 2 * time.Second
 )
 
+// targetSource is the target as a whole, as a source.
+const targetSource = "target"
+
 // A target is a set of probes for as long as the agent lives. What it watches
 // may not be up yet, may end and come again; it is opened anew then.
 type target struct {
@@ -87,6 +90,7 @@ func (t *target) reopen() error {
 	}
 	if err != nil {
 		t.failed = err
+		t.errors[targetSource]++
 		return err
 	}
 	t.close()
@@ -196,7 +200,7 @@ func (t *target) view() (reading, map[string]uint64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.reopen(); err != nil {
-		return reading{}, nil, err
+		return reading{}, maps.Clone(t.errors), err
 	}
 	if n := len(t.recent); n == 0 || t.now().Sub(t.recent[n-1].taken) >= current {
 		if r := t.read(patience); r.err != nil {

@@ -104,7 +104,7 @@ func faultOf(err error) *fault {
 	}
 	var bug *probe.Panic
 	if !errors.As(err, &bug) {
-		return &fault{Probe: "target", Value: err.Error()}
+		return &fault{Probe: targetSource, Value: err.Error()}
 	}
 	return &fault{Probe: bug.Probe, Value: fmt.Sprint(bug.Value), Stack: bug.Stack}
 }
@@ -120,7 +120,7 @@ func goneOf(err error) string {
 	case errors.As(err, &known):
 		return known.Source
 	}
-	return "target"
+	return targetSource
 }
 
 // finite drops what JSON cannot say, such as a page's NaN: it was not read.
