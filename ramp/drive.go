@@ -3,6 +3,7 @@ package ramp
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"saturate/loadgen"
@@ -36,6 +37,9 @@ type Driver struct {
 	Limits *stress.Limits
 	// Alive returns why the target is gone, or nil; it is asked five times a second.
 	Alive func() error
+	// Silent returns why the target's kernel is not read, or nil where that is
+	// not known; it is asked when its samples stay away.
+	Silent func() error
 	// Progress, where set, is called after every window.
 	Progress func(Progress)
 }
@@ -155,8 +159,7 @@ func (w *watch) look() {
 	}
 	w.looked, w.blind = now, age > silence
 	if w.blind && now-w.woke > silence {
-		w.events = append(w.events, stress.Event{Kind: stress.KernelSilent,
-			Detail: fmt.Sprintf("no sample of the target's kernel for %v", age.Round(10*time.Millisecond))})
+		w.events = append(w.events, stress.Event{Kind: stress.KernelSilent, Detail: w.unheard(age)})
 	}
 	if w.Alive != nil {
 		if err := w.Alive(); err != nil {
@@ -166,6 +169,20 @@ func (w *watch) look() {
 	if len(w.events) > 0 {
 		w.Load.Turn(0, lease)
 	}
+}
+
+// unheard says for how long no sample has come, and why.
+func (w *watch) unheard(age time.Duration) string {
+	text := "no sample of the target's kernel"
+	if age < math.MaxInt64 {
+		text += fmt.Sprintf(" for %v", age.Round(10*time.Millisecond))
+	}
+	if w.Silent != nil {
+		if err := w.Silent(); err != nil {
+			text += fmt.Sprintf(": %v", err)
+		}
+	}
+	return text
 }
 
 // end closes the window: both ends of the wire in one observation.

@@ -3,6 +3,7 @@ package ramp
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +170,7 @@ func TestDriverCutsAtAnEvent(t *testing.T) {
 func TestDriverWithholdsWhenTheKernelIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, m := driver(&scripted{silent: 2 * time.Second})
+		d.Silent = func() error { return errors.New("its agent has ended") }
 		start := time.Now()
 		s := &steady{level: 50, windows: 6}
 		if _, err := d.Run(t.Context(), s); err != nil {
@@ -183,6 +185,10 @@ func TestDriverWithholdsWhenTheKernelIsSilent(t *testing.T) {
 		}
 		if cut == 0 || cut > 3*time.Second {
 			t.Errorf("silent from 2 s on, load cut at %v", cut)
+		}
+		last := s.seen[len(s.seen)-1].Events
+		if len(last) == 0 || last[0].Kind != stress.KernelSilent || !strings.HasSuffix(last[0].Detail, ": its agent has ended") {
+			t.Errorf("events %+v", last)
 		}
 	})
 }

@@ -29,7 +29,8 @@ func (e *NotQuiet) Hint() string {
 }
 
 // AwaitQuiet waits until a target has been quiet for two seconds, so that a
-// run does not start on the remains of an earlier one.
+// run does not start on the remains of an earlier one. One that is not seen is
+// not quiet.
 func AwaitQuiet(ctx context.Context, p Prober) error {
 	clock := time.NewTicker(tick)
 	defer clock.Stop()
@@ -51,10 +52,18 @@ func AwaitQuiet(ctx context.Context, p Prober) error {
 			}
 			last = s
 		}
+		blind := p.Fresh() > silence
+		if blind {
+			since = time.Now()
+		}
 		if time.Since(since) >= calm {
 			return nil
 		}
-		if time.Since(start) > patience {
+		switch {
+		case time.Since(start) <= patience:
+		case blind:
+			return fmt.Errorf("no sample of the target's kernel comes, waited %v", patience)
+		default:
 			return &NotQuiet{seen}
 		}
 	}

@@ -93,6 +93,17 @@ func unread(sources []probe.Source) error {
 	return errs
 }
 
+// unheard is why no sample is complete: the first source that the load depends
+// on and that cannot be read. It is nil where that is not known.
+func unheard(sources []probe.Source) error {
+	for _, src := range sources {
+		if src.Required && src.Err != nil {
+			return src.Err
+		}
+	}
+	return nil
+}
+
 // tryHint names the remedy of a target that is down; an answer that is not as
 // expected knows its own.
 func tryHint(err error, ours bool) string {

@@ -71,6 +71,9 @@ func (s *session) measure(ctx context.Context) (run ramp.Run, scopes map[string]
 		return run, sampler.Scopes(), nil
 	}
 	if err := ramp.AwaitQuiet(ctx, sampler); err != nil {
+		if why := unheard(sampler.Sources()); why != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", err, why)
+		}
 		return run, sampler.Scopes(), err
 	}
 	if err := unread(sampler.Sources()); err != nil {
@@ -173,7 +176,8 @@ func (s *session) drive(ctx context.Context, sampler watcher, child *supervise.C
 		}
 		return sampler.Gone()
 	}
-	driver := ramp.Driver{Load: load, Probe: sampler, Limits: limits, Alive: alive, Progress: s.view.show}
+	silent := func() error { return unheard(sampler.Sources()) }
+	driver := ramp.Driver{Load: load, Probe: sampler, Limits: limits, Alive: alive, Silent: silent, Progress: s.view.show}
 	windows, err := driver.Run(ctx, search)
 	return ramp.Conclude(search.Result(), windows, limits.InForce()), err
 }
