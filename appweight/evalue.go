@@ -199,14 +199,20 @@ func (c PairTest) PairsFor(change, sd float64) int {
 	return 0
 }
 
-// ABBA is the order of so many pairs: true where the base comes first. Of two
-// pairs in a row each order has one, so that what drifts in a line cancels, and
-// which comes first is for the coin, so that nothing can follow the order.
-func ABBA(pairs int, coin func() bool) []bool {
+// ABBA is the order of so many pairs, which go round the servers: true where the
+// base comes first. Of two pairs in a row on the same server each order has one,
+// so that what drifts in a line cancels; so has, of two servers in a row, one
+// each, so that it nearly does wherever one stops. Which comes first is for the
+// coin, so that nothing can follow the order.
+func ABBA(pairs, servers int, coin func() bool) []bool {
 	var order []bool
-	for len(order) < pairs {
-		first := coin()
-		order = append(order, first, !first)
+	var first bool
+	for pair := range pairs {
+		round, server := pair/servers, pair%servers
+		if round%2 == 0 && server == 0 {
+			first = coin()
+		}
+		order = append(order, first != ((round+server)%2 == 1))
 	}
-	return order[:pairs]
+	return order
 }

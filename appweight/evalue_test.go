@@ -116,14 +116,23 @@ func TestPairTestValidate(t *testing.T) {
 
 func TestABBA(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	for _, n := range []int{0, 1, 2, 7, 30} {
-		order := ABBA(n, func() bool { return rng.IntN(2) == 0 })
-		if len(order) != n {
-			t.Fatalf("%d pairs for %d", len(order), n)
-		}
-		for i := 1; i < n; i += 2 {
-			if order[i] == order[i-1] {
-				t.Errorf("pairs %d and %d have the same order", i-1, i)
+	for _, servers := range []int{1, 2, 3, 4} {
+		for _, n := range []int{0, 1, 2, 7, 30} {
+			order := ABBA(n, servers, func() bool { return rng.IntN(2) == 0 })
+			if len(order) != n {
+				t.Fatalf("%d pairs for %d", len(order), n)
+			}
+			var ahead int
+			for i, base := range order {
+				if round := i / servers; round%2 == 1 && order[i-servers] == base {
+					t.Errorf("%d servers: pairs %d and %d are on the same one and have the same order", servers, i-servers, i)
+				}
+				if ahead--; base {
+					ahead += 2
+				}
+				if ahead < -2 || ahead > 2 {
+					t.Errorf("%d servers: after %d pairs one side was first %d times more", servers, i+1, ahead)
+				}
 			}
 		}
 	}

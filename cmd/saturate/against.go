@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"time"
 
 	"saturate/appweight"
 	"saturate/ramp"
@@ -34,6 +33,11 @@ func runAgainst(ctx context.Context, env *environment, name string, f runFlags) 
 	if err := alike(base, new); err != nil {
 		return exitWith(exitUsage, err)
 	}
+	requirements, err := parseRequirements(new.Require)
+	if err != nil {
+		return exitWith(exitUsage, err)
+	}
+	base.Repeat, new.Repeat = 1, 1 // the pairs are the repeats
 	rule := appweight.DefaultPairTest
 	rule.MaxPairs = f.pairs
 	if err := rule.Validate(); err != nil {
@@ -42,25 +46,40 @@ func runAgainst(ctx context.Context, env *environment, name string, f runFlags) 
 	if f.dryRun {
 		return planPairs(env.stdout, rule, base, new)
 	}
-	d := duel{rule: rule, view: newView(env.stderr, isTerminal(env.stderr), f.quiet)}
+	d := duel{rule: rule, names: [2]string{base.Name, new.Name}, view: newView(env.stderr, isTerminal(env.stderr), f.quiet)}
+	if base.Name == new.Name {
+		d.names = [2]string{f.against, name}
+	}
 	known := lastKnown(ctx, env, f.history)
 	for i, s := range []*scenarios.Scenario{base, new} {
 		d.sides[i] = &campaign{scenario: s, view: d.view, known: known, record: newRecord(s)}
 	}
 	failed := d.run(ctx)
 	d.view.end()
+	old, measured := d.sides[0], d.sides[1]
+	old.conclude(nil, nil)
+	measured.conclude(requirements, baseline(ctx, env, f.history, new, requirements))
 	for _, c := range d.sides {
-		c.record.DurationSeconds = time.Since(c.record.At).Seconds()
-		c.record.Conclude(c.fleets, nil)
 		failed = errors.Join(failed, keep(ctx, env, f.history, c.record))
 	}
-	if ctx.Err() != nil {
-		return exitWith(exitInterrupted, errors.Join(errors.New("interrupted; the load has been taken away"), failed))
+	var written error
+	if len(d.pairs.Logs) > 0 { // also of a run that was interrupted
+		written = d.write(env.stdout, outputs)
 	}
-	if failed != nil && len(d.pairs.Logs) == 0 {
+	switch {
+	case ctx.Err() != nil:
+		return exitWith(exitInterrupted, errors.Join(errors.New("interrupted; the load has been taken away"), failed, written))
+	case failed != nil && len(d.pairs.Logs) == 0:
 		return exitWith(exitNoAnswer, failed)
+	case failed != nil || written != nil:
+		return errors.Join(failed, written)
 	}
-	return errors.Join(failed, d.write(env.stdout, outputs))
+	for _, q := range measured.record.Requirements {
+		if q.Outcome != record.Met { // the comparison does not show them
+			fmt.Fprintf(env.stderr, "saturate: require %q: %s: %s\n", q.Text, q.Outcome, q.Why)
+		}
+	}
+	return required(measured.record)
 }
 
 // alike refuses what could not be compared afterwards, before any load is sent.
@@ -92,6 +111,7 @@ type duel struct {
 	rule  appweight.PairTest
 	view  view
 	sides [2]*campaign // base, new
+	names [2]string
 	pairs ramp.Pairs
 }
 
@@ -121,7 +141,7 @@ func (d *duel) run(ctx context.Context) (err error) {
 		d.view.note("note: pair %d: %+.1f%%; so far %s", len(logs), 100*math.Expm1(logs[len(logs)-1]), v)
 		return d.rule.Stop(logs)
 	}
-	order := appweight.ABBA(d.rule.MaxPairs, func() bool { return rand.IntN(2) == 0 })
+	order := appweight.ABBA(d.rule.MaxPairs, servers, func() bool { return rand.IntN(2) == 0 })
 	d.pairs, err = ramp.Interleave(ctx, order, measure, stop)
 	return err
 }
@@ -130,14 +150,16 @@ func (d *duel) write(stdout io.Writer, outputs []output) error {
 	var sides [2]record.Subject
 	var errs error
 	for i, c := range d.sides {
-		side, err := record.NewSubject(c.scenario.Name, all(c.record))
+		side, err := record.NewSubject(d.names[i], all(c.record))
 		sides[i], errs = side, errors.Join(errs, err)
 	}
 	if errs != nil {
 		return errs
 	}
 	c := record.Compare(sides[0], sides[1])
-	c.Interleaved(d.rule.Judge(d.pairs.Logs), d.pairs.Void)
+	rule := d.rule
+	rule.MaxPairs = len(d.pairs.Logs) // no more will come: what is open now is not settled
+	c.Interleaved(rule.Judge(d.pairs.Logs), d.pairs.Void)
 	for _, o := range outputs {
 		errs = errors.Join(errs, o.comparison(stdout, c))
 	}

@@ -62,6 +62,13 @@ func (c *campaign) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
+// conclude ends the campaign's record.
+func (c *campaign) conclude(requirements []appweight.Requirement, baseline *record.Record) {
+	c.record.DurationSeconds = time.Since(c.record.At).Seconds()
+	c.record.Conclude(c.fleets, requirements)
+	c.record.HoldAgainst(baseline, requirements)
+}
+
 // measure measures a target once, which is its restart-th time, and records it.
 func (c *campaign) measure(ctx context.Context, i, restart int) (ramp.Run, error) {
 	t := c.scenario.Targets[i]

@@ -121,9 +121,7 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 	c.record.Load.Held = f.at
 	failed := c.run(ctx)
 	c.view.end()
-	c.record.DurationSeconds = time.Since(c.record.At).Seconds()
-	c.record.Conclude(c.fleets, requirements)
-	c.record.HoldAgainst(baseline(ctx, env, f.history, s, requirements), requirements)
+	c.conclude(requirements, baseline(ctx, env, f.history, s, requirements))
 	unkept := keep(ctx, env, f.history, c.record) // first: a closed pipe on standard output ends the program
 	if err := write(env.stdout, outputs, c.record, past(ctx, env, f.history, c.record)); err != nil {
 		return errors.Join(failed, unkept, err)
@@ -145,12 +143,21 @@ func verdict(ctx context.Context, r *record.Record, check bool, failed error) er
 	}
 	switch {
 	case check && r.Ending == ramp.AtLeast:
-		return nil
+		err := required(r)
+		if codeOf(err) == exitNoAnswer { // a check finds bounds only, and answers what it was asked
+			err = nil
+		}
+		return err
 	case check && r.Ending == ramp.AtMost:
 		return exitWith(exitMissed, nil)
 	case r.Ending != ramp.Found:
 		return exitWith(exitNoAnswer, nil)
 	}
+	return required(r)
+}
+
+// required is the error that the requirements end a run with.
+func required(r *record.Record) error {
 	code := exitOK
 	for _, q := range r.Requirements {
 		switch q.Outcome {
