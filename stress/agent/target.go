@@ -100,6 +100,9 @@ func (t *target) reopen() error {
 
 // try opens the probes, without instructions where those are what fails.
 func (t *target) try() (s *probe.Sampler, missing, err error) {
+	if err := t.yield(); err != nil {
+		return nil, nil, err
+	}
 	s, err = t.open(t.config)
 	if err == nil || t.config.Instructions == off {
 		return s, nil, err
@@ -110,6 +113,22 @@ func (t *target) try() (s *probe.Sampler, missing, err error) {
 		return s, err, nil
 	}
 	return nil, nil, err
+}
+
+// yield ends the probes of a target that has ended where the new ones need what
+// they hold, the address that gunicorn sends to, if there is a target again.
+func (t *target) yield() error {
+	if t.sampler == nil || t.config.Gunicorn == nil {
+		return nil
+	}
+	c := t.config
+	c.Gunicorn, c.Instructions = nil, off
+	s, err := t.open(c)
+	if err != nil {
+		return err
+	}
+	t.close()
+	return s.Close()
 }
 
 // doubts are what cannot be read now and could be, or is of note all the same.

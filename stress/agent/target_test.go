@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -114,6 +115,40 @@ func TestTargetComesAndGoes(t *testing.T) {
 	})
 	if c.Gone() == nil {
 		t.Error("the client forgot that the server which it watched has ended")
+	}
+}
+
+// What the probes of the target that has ended hold is free for those of the next.
+func TestTargetComesAgainToItsAddress(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	s := &server{t: t, pidfile: filepath.Join(t.TempDir(), "pid")}
+	s.up()
+	now := time.Now()
+	target := newTarget(probe.Config{Pidfile: s.pidfile, Instructions: off,
+		Gunicorn: &probe.Gunicorn{Statsd: conn.LocalAddr().String(), Workers: 2}}, &counter{})
+	target.now = func() time.Time { return now }
+	defer target.Close()
+	look := func() reading {
+		now = now.Add(2 * again)
+		r, _, err := target.view()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	first := look()
+	s.down()
+	if look(); look().gone == nil {
+		t.Error("its end is not told")
+	}
+	s.up()
+	defer s.down()
+	if again := look(); again.gone != nil || again.Boot == first.Boot {
+		t.Errorf("up again: %v", again.gone)
 	}
 }
 
