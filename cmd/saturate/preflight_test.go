@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"saturate/stress/probe"
@@ -24,5 +25,18 @@ func TestUnheard(t *testing.T) {
 		if got := unheard(c.sources); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+// What has a remedy is a warning, also to who watches.
+func TestAdvise(t *testing.T) {
+	var seen strings.Builder
+	s := &session{view: newView(&seen, false, false)}
+	s.advise(nil)
+	s.advise(&probe.Error{Source: "links", Err: errors.New("none tells its speed")})
+	s.advise(&probe.Error{Source: "agent", Err: errors.New("refused"), Remedy: "start it"})
+	want := "agent: refused; start it"
+	if len(s.warnings) != 1 || s.warnings[0] != want || !strings.Contains(seen.String(), want) {
+		t.Errorf("warnings %q, seen %q", s.warnings, seen.String())
 	}
 }

@@ -179,6 +179,7 @@ func (s *session) drive(ctx context.Context, sampler watcher, child *supervise.C
 	silent := func() error { return unheard(sampler.Sources()) }
 	driver := ramp.Driver{Load: load, Probe: sampler, Limits: limits, Alive: alive, Silent: silent, Progress: s.view.show}
 	windows, err := driver.Run(ctx, search)
+	s.advise(silent())
 	return ramp.Conclude(search.Result(), windows, limits.InForce()), err
 }
 
@@ -207,10 +208,14 @@ func (s *session) search(first stress.Sample, delay time.Duration, limits *stres
 // without a link of known speed, say, has nothing to mend.
 func (s *session) checkSources(sampler watcher) {
 	for _, src := range sampler.Sources() {
-		var e *probe.Error
-		if errors.As(src.Err, &e) && e.Hint() != "" {
-			s.warn("%v; %s", e, e.Hint())
-		}
+		s.advise(src.Err)
+	}
+}
+
+// advise warns of what cannot be read where the remedy is known.
+func (s *session) advise(err error) {
+	if e, ok := errors.AsType[*probe.Error](err); ok && e.Hint() != "" {
+		s.warn("%v; %s", e, e.Hint())
 	}
 }
 
