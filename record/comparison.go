@@ -47,7 +47,11 @@ func (c *Comparison) Interleaved(v appweight.PairVerdict, void int) {
 	c.Pairs.Interval = newInterval(v.Interval)
 	c.Warnings = slices.DeleteFunc(c.Warnings, func(w string) bool { return strings.HasPrefix(w, "the two were not interleaved") })
 	if void > 0 {
-		c.warn("%d pairs did not count: one of the two found no limit", void)
+		pairs := "pairs"
+		if void == 1 {
+			pairs = "pair"
+		}
+		c.warn("%d %s did not count: one of the two found no limit", void, pairs)
 	}
 }
 

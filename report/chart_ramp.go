@@ -220,20 +220,27 @@ func sides(scores []record.Score) template.HTML {
 	if len(scores) < 2 || most == 0 {
 		return ""
 	}
-	const left, row = 150, 34
-	x := axis{0, most, left, wideWidth - 90}
-	c := sized("users per server, by generation", wideWidth, row*len(scores)+24, x, axis{})
+	const row = 48
+	x := axis{0, most, 0, wideWidth - 130}
+	c := sized("users per server, by generation", wideWidth, row*len(scores), x, axis{})
 	for i, s := range scores {
-		y := float64(row*i + 8)
-		c.text("label", 0, y+15, cmp.Or(s.Generation, s.Build, "all"))
-		fmt.Fprintf(&c.b, `<rect class="bar" x="%d" y="%s" width="%s" height="20" rx="3"/>`, left, place(y), place(x.at(s.UsersPerServer)-left))
+		y := float64(row * i)
+		c.text("label", 0, y+14, shortened(cmp.Or(join(" ", s.Generation, s.Build), "all"), 110))
+		fmt.Fprintf(&c.b, `<rect class="bar" x="0" y="%s" width="%s" height="18" rx="3"/>`, place(y+20), place(x.at(s.UsersPerServer)))
 		if iv := s.Interval; iv != nil {
-			c.line("whisker", x.at(iv.Lo), y+10, x.at(iv.Hi), y+10)
+			c.line("whisker", x.at(iv.Lo), y+29, x.at(iv.Hi), y+29)
 		}
-		c.text("label main", max(x.at(s.UsersPerServer), whiskerEnd(x, s))+6, y+15, figure(s.UsersPerServer))
+		c.text("label main", max(x.at(s.UsersPerServer), whiskerEnd(x, s))+6, y+33, bound(s.Ending)+figure(s.UsersPerServer))
 	}
-	c.text("name", left, float64(row*len(scores)+18), "users per server")
 	return c.html()
+}
+
+// shortened is the beginning of a text that is longer than n letters.
+func shortened(text string, n int) string {
+	if letters := []rune(text); len(letters) > n {
+		return string(letters[:n-1]) + "…"
+	}
+	return text
 }
 
 func whiskerEnd(x axis, s record.Score) float64 {

@@ -54,10 +54,16 @@ func inTurn(p *record.Pairs) string {
 
 func sameWords(a, b []string) bool { return strings.Join(a, ",") == strings.Join(b, ",") }
 
+// mostNamed is how many targets, say, are named before the rest are counted.
+const mostNamed = 4
+
 // subject is a side in one line.
 func subject(s record.Subject) string {
 	parts := []string{s.Name}
 	named := func(name string, values []string) {
+		if n := len(values) - mostNamed; n > 1 {
+			values = append(values[:mostNamed:mostNamed], fmt.Sprintf("and %d more", n))
+		}
 		if len(values) > 0 {
 			parts = append(parts, name+" "+strings.Join(values, ", "))
 		}
@@ -65,18 +71,14 @@ func subject(s record.Subject) string {
 	named("generation", s.Generations)
 	named("build", s.Builds)
 	named("target", s.Targets)
-	return strings.Join(parts, "; ") + fmt.Sprintf("; repeats %d, stopped by %s", s.Repeats, strings.Join(s.Bottlenecks, ", "))
+	parts = append(parts, fmt.Sprintf("repeats %d", s.Repeats))
+	named("stopped by", s.Bottlenecks)
+	return strings.Join(parts, "; ")
 }
 
 // measure is a figure of both sides in one line.
 func measure(m record.Measure) string {
-	name := m.Name
-	if m.Of != "" {
-		name += " per " + m.Of
-	}
-	if m.At != "" {
-		name += " (" + m.At + ")"
-	}
+	name := measured(m)
 	if m.Refused != "" {
 		return name + ": not compared: " + m.Refused
 	}
@@ -85,6 +87,15 @@ func measure(m record.Measure) string {
 		text += fmt.Sprintf("; to be sure of so small a change takes %s", m.Need)
 	}
 	return text
+}
+
+// measured is what a measure is of.
+func measured(m record.Measure) string {
+	name := m.Name
+	if m.Of != "" {
+		name += " per " + m.Of
+	}
+	return join(" ", name, parenthesised(m.At))
 }
 
 func sideFigure(v float64, m record.Measure) string {
@@ -118,10 +129,7 @@ func ComparisonMarkdown(w io.Writer, c record.Comparison, _ Options) error {
 	cell := func(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 	fmt.Fprintf(&b, "**%s**\n\n| | base | new | change |\n|---|---:|---:|---|\n| | %s | %s | |\n", cell(c.Verdict()), cell(c.Base.Name), cell(c.New.Name))
 	for _, m := range c.Measures {
-		name := m.Name
-		if m.Of != "" {
-			name += " per " + m.Of
-		}
+		name := measured(m)
 		if m.Refused != "" {
 			fmt.Fprintf(&b, "| %s | | | not compared: %s |\n", cell(name), cell(m.Refused))
 			continue

@@ -39,6 +39,7 @@ type sheet struct {
 	Style    template.CSS
 	About    string
 	Headline headline
+	Required record.Outcome // the worst of the requirements'; "" where all are met
 	Scores   []scoreView
 	Mixed    *mixedView
 	Sides    template.HTML
@@ -89,6 +90,11 @@ func newSheet(r *record.Record, o Options, css template.CSS) sheet {
 		s.Scores = append(s.Scores, newScoreView(r, score))
 	}
 	s.Mixed = newMixedView(r)
+	for _, q := range r.Requirements {
+		if q.Outcome == record.Missed || q.Outcome == record.Undecided && s.Required == "" {
+			s.Required = q.Outcome
+		}
+	}
 	for i := range r.Targets {
 		s.Targets = append(s.Targets, newTargetView(r, &r.Targets[i]))
 	}
@@ -101,10 +107,11 @@ func newSheet(r *record.Record, o Options, css template.CSS) sheet {
 // newHeadline is the fleet's score or the first target's where there is one, else
 // what that target sustains. Only a limit that was found is a bare number.
 func newHeadline(r *record.Record) headline {
-	h := headline{Ending: r.Ending}
+	h := headline{Ending: r.Ending, Figure: "no answer"}
+	t := speaking(r)
 	var told *record.Repeat
-	if len(r.Targets) > 0 {
-		told = telling(&r.Targets[0])
+	if t != nil {
+		told = telling(t)
 	}
 	switch f := r.FleetScore; {
 	case f != nil && f.Refused == "":
@@ -125,16 +132,36 @@ func newHeadline(r *record.Record) headline {
 		if s.Interval != nil {
 			h.Detail = append(h.Detail, sure(s.Interval))
 		}
-	case len(r.Targets) > 0:
-		h.Bound, h.Figure, h.Unit = sustains(&r.Targets[0], told, r.Load.Unit)
+	case t != nil:
+		h.Bound, h.Figure, h.Unit = sustains(t, told, r.Load.Unit)
+	}
+	of := ""
+	if len(r.Targets) > 1 {
+		of = t.Name + ": "
 	}
 	if told != nil && told.Bottleneck != nil && r.Ending != record.Inconclusive {
-		h.Detail = append(h.Detail, bottleneck(*told.Bottleneck))
+		h.Detail = append(h.Detail, of+bottleneck(*told.Bottleneck))
 	}
 	if told != nil && r.Ending != record.Found && told.Why != "" {
-		h.Detail = append(h.Detail, told.Why)
+		h.Detail = append(h.Detail, of+told.Why)
 	}
 	return h
+}
+
+// speaking is the target that the headline is about: the first, or where the
+// first score is of others, the first of those; nil where there is none.
+func speaking(r *record.Record) *record.Target {
+	for _, s := range r.AppWeight[:min(1, len(r.AppWeight))] {
+		for i := range r.Targets {
+			if t := &r.Targets[i]; r.Label(t, "generation") == s.Generation && r.Label(t, "build") == s.Build && t.Ending == s.Ending {
+				return t
+			}
+		}
+	}
+	if len(r.Targets) == 0 {
+		return nil
+	}
+	return &r.Targets[0]
 }
 
 // sustains is a target's answer in three words.
@@ -175,11 +202,11 @@ func newMixedView(r *record.Record) *mixedView {
 	}
 	v := mixedView{Lines: []string{
 		fmt.Sprintf("%s%s users per fully used server%s = %s", bound(f.Ending), figure(f.UsersPerServer), within(f.Interval), equivalents(r, f)),
-		carrying(f),
 	}, Rows: demands(r, f)}
 	if f.LoadAdjusted > 0 {
-		v.Lines = append(v.Lines, figure(f.LoadAdjusted)+" allowing for load")
+		v.Lines = append(v.Lines, figure(f.LoadAdjusted)+" users per fully used server, allowing for load: a request costs a fleet that is not full more")
 	}
+	v.Lines = append(v.Lines, carrying(f)+", given that "+evenly)
 	return &v
 }
 

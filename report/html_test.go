@@ -191,7 +191,7 @@ func TestHTMLOfAMixedFleet(t *testing.T) {
 	all := records(t)
 	page := htmlOf(t, all["found_fleet"], Options{})
 	for _, want := range []string{"<strong>2,000</strong> users per fully used server", "<td>turin<td>us<td>60.0 G<td>45.0 T<td>751<td>1,000<td>25%",
-		"6,901,000 active users / 3,450.5 fully used servers", "3,451 servers carry the peak; it has 4,600, of which 25% are headroom"} {
+		"6,901,000 active users / 3,450.5 fully used servers", "3,451 servers carry the peak; the fleet has 4,600, of which 25% are headroom"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q", want)
 		}
@@ -221,5 +221,63 @@ func TestOpenMetricsTellsOfADropOnce(t *testing.T) {
 		if !strings.Contains(b.String(), c.want) || !strings.Contains(b.String(), `saturate_score_detectable_ratio{scenario="django-uwsgi"} 0.012`) {
 			t.Errorf("found on night %d: no %q in\n%s", c.found, c.want, b.String())
 		}
+	}
+}
+
+// Long names stand above their bars and not on them, and what is a bound only
+// says so there, too.
+func TestHTMLOfLongNames(t *testing.T) {
+	long := strings.Repeat("epyc-zen5-", 20)
+	bars := string(sides([]record.Score{
+		{Generation: long, Build: "4f2c1e", Ending: record.Found, UsersPerServer: 100},
+		{Generation: "zen4", Ending: record.AtLeast, UsersPerServer: 50},
+	}))
+	for _, want := range []string{long[:109] + "…<", ">at least 50.0<", ">100<"} {
+		if !strings.Contains(bars, want) {
+			t.Errorf("no %q in\n%s", want, bars)
+		}
+	}
+}
+
+// A run that found its limit and missed what was required does not look well, and
+// the bottleneck beside a score is that of the servers that the score is of.
+func TestHTMLHeadline(t *testing.T) {
+	r := records(t)["found"]
+	r.Requirements = []record.Requirement{{Text: "a", Outcome: record.Undecided}, {Text: "b", Outcome: record.Missed}, {Text: "c", Outcome: record.Undecided}}
+	if page := htmlOf(t, r, Options{}); !strings.Contains(page, `class="verdict found missed"`) {
+		t.Error("a missed requirement is not seen in the verdict")
+	}
+	target := func(name, generation string, ending record.Ending) record.Target {
+		return record.Target{Name: name, Labels: map[string]string{"generation": generation}, Ending: ending, Repeats: []record.Repeat{{
+			Ending: ending, Sustained: &record.Sustained{Rate: 1}, Bottleneck: &record.Bottleneck{Name: "stops " + name}}}}
+	}
+	r = &record.Record{Ending: record.AtMost, Targets: []record.Target{target("web-1", "zen3", record.AtMost), target("web-2", "zen4", record.Found)},
+		AppWeight: []record.Score{{Generation: "zen4", Ending: record.Found, UsersPerServer: 100}}}
+	if h := newHeadline(r); !slices.Contains(h.Detail, "web-2: stops web-2") {
+		t.Errorf("%+v", h)
+	}
+	if h := newHeadline(&record.Record{}); h.Figure != "no answer" {
+		t.Errorf("%+v", h)
+	}
+}
+
+// A fleet that has too few servers has no share of them left.
+func TestCarryingTooFew(t *testing.T) {
+	less := -.25
+	if got := carrying(&record.FleetScore{MinimumServers: 125, Owned: 100, Headroom: &less}); got != "125 servers carry the peak; the fleet has 100, which are too few" {
+		t.Error(got)
+	}
+}
+
+// A series stands in a family once, whatever the record repeats.
+func TestOpenMetricsSeriesOnce(t *testing.T) {
+	r := records(t)["found"]
+	r.Requirements = []record.Requirement{{Text: "a", Outcome: record.Met}, {Text: "a", Outcome: record.Met}}
+	var b bytes.Buffer
+	if err := OpenMetrics(&b, r, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), `requirement="a",outcome="met"`); n != 1 {
+		t.Errorf("%d times in\n%s", n, b.String())
 	}
 }

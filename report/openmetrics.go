@@ -64,7 +64,11 @@ func (m *metrics) add(name, unit, help string, value float64, labels ...string) 
 		at = len(m.families) - 1
 	}
 	f := m.families[at]
-	f.samples = append(f.samples, name+braces(labels)+" "+strconv.FormatFloat(value, 'g', -1, 64))
+	series := name + braces(labels) + " "
+	if slices.ContainsFunc(f.samples, func(s string) bool { return strings.HasPrefix(s, series) }) {
+		return // a requirement that stands there twice, say: a series may not
+	}
+	f.samples = append(f.samples, series+strconv.FormatFloat(value, 'g', -1, 64))
 }
 
 // with is labels and more of them.

@@ -17,6 +17,9 @@ import (
 func Text(w io.Writer, r *record.Record, o Options) error {
 	p := &page{colour: o.Colour}
 	p.line("scenario", "", "%s", about(r))
+	if len(r.Targets) == 0 {
+		p.line("no answer", bold, "nothing was measured")
+	}
 	for i := range r.Targets {
 		p.gap()
 		p.target(r, &r.Targets[i])

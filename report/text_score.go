@@ -131,11 +131,17 @@ func carrying(f *record.FleetScore) string {
 	if f.Ending == record.AtLeast {
 		text = "at most " + whole(f.MinimumServers) + " servers are needed to carry the peak"
 	}
-	if f.Headroom != nil {
-		text += fmt.Sprintf("; it has %s, of which %s are headroom", whole(f.Owned), record.Share(*f.Headroom))
+	switch {
+	case f.Headroom != nil && *f.Headroom < 0:
+		text += fmt.Sprintf("; the fleet has %s, which are too few", whole(f.Owned))
+	case f.Headroom != nil:
+		text += fmt.Sprintf("; the fleet has %s, of which %s are headroom", whole(f.Owned), record.Share(*f.Headroom))
 	}
 	return text
 }
+
+// evenly is what the score of a fleet of several generations takes for granted.
+const evenly = "every generation keeps its share of the work, spread evenly over its servers"
 
 // demands is a row for each generation and region.
 func demands(r *record.Record, f *record.FleetScore) [][]string {
@@ -146,7 +152,7 @@ func demands(r *record.Record, f *record.FleetScore) [][]string {
 		}
 		return append([]string{generation}, cells...)
 	}
-	rows := [][]string{row("generation", "region", "one does", "fleet spends", "needs", "has", "headroom")}
+	rows := [][]string{row("generation", "region", "one does, "+r.Fleet.Unit+"/s", "fleet spends", "needs", "has", "headroom")}
 	for _, d := range f.Demands {
 		owned, headroom := "", ""
 		if d.Owned > 0 {
@@ -197,7 +203,7 @@ func (p *page) assumptions(r *record.Record) {
 	}
 	var all []string
 	if s := r.FleetScore; s != nil && s.Refused == "" {
-		all = append(all, "every generation keeps its share of the work, spread evenly over its servers")
+		all = append(all, evenly)
 	}
 	if f.Coverage >= 1 { // else a doubt says it
 		all = append(all, "all of the fleet's servers reported")

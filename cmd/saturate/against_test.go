@@ -26,7 +26,7 @@ func TestDuelIsNotLeftOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(b.String()), " ")
-	for _, want := range []string{"new/web.yaml against old/web.yaml: not settled after 3 pairs: +3.", "1 pairs did not count"} {
+	for _, want := range []string{"new/web.yaml against old/web.yaml: not settled after 3 pairs: +3.", "1 pair did not count"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

@@ -235,8 +235,8 @@ func standing(g record.Goal, nights []appweight.Night, found appweight.Trend) []
 	}
 	if g.RegressionBudget > 0 {
 		words[appweight.Missed] = "overdrawn"
-		all = append(all, fmt.Sprintf("goal: regressions since %s of %.3g%% at most: %.1f%% (%.1f%% to %.1f%%) in %d drops, %s", since,
-			100*float64(g.RegressionBudget), 100*s.Spent, 100*s.SpentLo, 100*s.SpentHi, len(s.Drops), words[s.Budget]))
+		all = append(all, fmt.Sprintf("goal: regressions since %s of %.3g%% at most: %.1f%% (%.1f%% to %.1f%%) in %s, %s", since,
+			100*float64(g.RegressionBudget), 100*s.Spent, 100*s.SpentLo, 100*s.SpentHi, count(len(s.Drops), "drop"), words[s.Budget]))
 	}
 	return append(all, s.Warnings...)
 }
