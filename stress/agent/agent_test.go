@@ -236,6 +236,36 @@ func hintOf(err error) string {
 }
 
 // A reader that does not read is dropped; the other is not held up by it.
+// Two runs on one target would measure each other: each is told of the other.
+func TestTwoFollowers(t *testing.T) {
+	a := serving(t, Config{Instructions: []string{off}})
+	told := func(c *Client) bool {
+		for _, src := range c.Sources() {
+			if src.Err != nil && strings.Contains(src.Err.Error(), "somebody else") {
+				return !src.Required && strings.Contains(hintOf(src.Err), "another run")
+			}
+		}
+		return false
+	}
+	first := dial(t, probe.Agent{URL: a.URL()})
+	first.Start()
+	if told(first) {
+		t.Error("told of a second stream before there is one")
+	}
+	second := dial(t, probe.Agent{URL: a.URL()})
+	await(t, "the first to be told", func() bool { return told(first) })
+	if !told(second) {
+		t.Error("the second is not told of the first")
+	}
+	for _, c := range []*Client{first, second} {
+		c.Close()
+	}
+	await(t, "the streams to end", func() bool { return a.streams.count() == 0 })
+	if told(dial(t, probe.Agent{URL: a.URL()})) {
+		t.Error("told of streams that have ended")
+	}
+}
+
 func TestSlowReader(t *testing.T) {
 	a := serving(t, Config{})
 	if err := a.main.ready(); err != nil {

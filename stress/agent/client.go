@@ -3,6 +3,7 @@ package agent
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -48,6 +49,7 @@ type Client struct {
 	samples []stress.Sample
 	scopes  map[string]string
 	info    map[string]string
+	streams int // of the agent's, when one was opened last
 	states  []state
 	told    time.Time // when the states came
 	fresh   time.Time // when the last complete sample came
@@ -150,7 +152,7 @@ func (c *Client) note(l line, at time.Time) {
 	defer c.mu.Unlock()
 	c.lost = nil
 	if l.Hello != nil {
-		c.scopes, c.info = l.Hello.Scopes, l.Hello.Info
+		c.scopes, c.info, c.streams = l.Hello.Scopes, l.Hello.Info, l.Hello.Streams
 	}
 	if l.Sources != nil {
 		c.states, c.told = l.Sources, at
@@ -221,7 +223,7 @@ func (c *Client) Gone() error {
 }
 
 // Sources tells how each source of the agent is doing. While there is no stream,
-// the agent itself comes first, and says why.
+// the agent itself comes first, and says why; and where others follow it too.
 func (c *Client) Sources() []probe.Source {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -229,6 +231,11 @@ func (c *Client) Sources() []probe.Source {
 	since := time.Since(c.told)
 	if c.lost != nil {
 		all = append(all, probe.Source{Name: c.name, Required: true, Err: c.lost, Age: since})
+	}
+	if c.streams > 1 {
+		all = append(all, probe.Source{Name: c.name, Age: since, Err: c.broken(
+			"if that is another run, wait for its end and run again: each of two would take the other's load for what the target does",
+			errors.New("somebody else follows this target too"))})
 	}
 	for _, s := range c.states {
 		all = append(all, s.source(since))

@@ -102,7 +102,7 @@ func (s *streams) send(n int, r reading) bool {
 		l.Sources = states(r.sources)
 	}
 	if s.greet {
-		l.Hello = &hello{Protocol: protocol, Version: s.version, Interval: probe.Interval.Seconds(), Scopes: r.scopes, Info: s.info}
+		l.Hello = &hello{Protocol: protocol, Version: s.version, Interval: probe.Interval.Seconds(), Scopes: r.scopes, Info: s.info, Streams: len(s.open)}
 	}
 	s.greet, s.failing = false, now
 	text, err := json.Marshal(l)

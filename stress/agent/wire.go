@@ -38,6 +38,7 @@ type hello struct {
 	Interval float64           `json:"interval"` // seconds between samples
 	Scopes   map[string]string `json:"scopes"`   // by unit of work
 	Info     map[string]string `json:"info"`     // what the machine is, as in saturate_host_info
+	Streams  int               `json:"streams"`  // open now, this one among them
 }
 
 // A state is how a source is doing.
