@@ -92,19 +92,27 @@ func (m Measured) about(name string) appweight.Terms {
 }
 
 // spreads are what single holds leave out, by what a fact is of: how restarts
-// differ, once for each side that has only one.
+// differ, once for each side whose figure comes from one hold only. What comes
+// from several servers or restarts has it in its interval.
 func (r *Record) spreads(base *Record) map[string]float64 {
 	single := map[string]float64{}
 	for _, side := range []*Record{r, base} {
 		seen := map[string]bool{}
+		one := func(name string, of bool) {
+			if of && !seen[name] {
+				single[name]++
+				seen[name] = true
+			}
+		}
 		for i := range side.Targets {
 			t := &side.Targets[i]
-			for _, name := range []string{t.Name, side.Label(t, "generation")} {
-				if len(t.Counting()) == 1 && !seen[name] {
-					single[name]++
-					seen[name] = true
-				}
-			}
+			one(t.Name, len(t.Counting()) == 1)
+		}
+		for _, s := range side.AppWeight {
+			one(s.Generation, s.Interval == nil || s.Interval.Basis == appweight.WithinHold)
+		}
+		if f := side.FleetScore; f != nil {
+			one(wholeFleet, f.Interval == nil || f.Interval.Basis == appweight.WithinHold)
 		}
 	}
 	out := map[string]float64{}

@@ -1,8 +1,11 @@
 package record
 
 import (
+	"math"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"saturate/appweight"
 )
@@ -72,6 +75,34 @@ func TestHoldAgainstCostOfRepeats(t *testing.T) {
 	}{{costs(.00496, .00513, .00503), Met}, {costs(.0060, .0061, .0059), Missed}} {
 		if got := held(t, c.now, base, "cost <= 1.02 * baseline"); got.Outcome != c.want {
 			t.Errorf("%+v, want %s", got, c.want)
+		}
+	}
+}
+
+// What one hold leaves out is allowed for once: not in what several servers, which
+// differ by more, have in their interval already, but in the fleet's score, too.
+func TestSpreads(t *testing.T) {
+	of := func(basis string, servers ...string) *Record {
+		iv := &Interval{Lo: 1, Hi: 2, Level: .95, Basis: basis}
+		r := night(map[string]string{"generation": "zen4"}, map[string][]float64{})
+		for _, name := range servers {
+			r.Targets = append(r.Targets, Target{Name: name, Ending: Found, Repeats: []Repeat{{Ending: Found, Sustained: &Sustained{Rate: 1}}}})
+		}
+		r.AppWeight, r.FleetScore = []Score{{Generation: "zen4", Interval: iv}}, &FleetScore{Interval: iv}
+		return r
+	}
+	sides := 2.0
+	once, twice := appweight.RestartSD, math.Sqrt(sides)*appweight.RestartSD
+	for _, c := range []struct {
+		now, base *Record
+		want      map[string]float64
+	}{
+		{of(WithinHold, "web-1"), of(WithinHold, "web-1"), map[string]float64{"web-1": twice, "zen4": twice, "the fleet": twice}},
+		{of(Servers, "web-1", "web-2"), of(WithinHold, "web-1"), map[string]float64{"web-1": twice, "web-2": once, "zen4": once, "the fleet": once}},
+		{of(Servers, "web-1"), of(Servers, "web-2"), map[string]float64{"web-1": once, "web-2": once}},
+	} {
+		if diff := cmp.Diff(c.want, c.now.spreads(c.base)); diff != "" {
+			t.Error(diff)
 		}
 	}
 }

@@ -12,6 +12,9 @@ import (
 // to either side.
 const normal95 = 1.96
 
+// wholeFleet is what the facts of a fleet of several generations are of.
+const wholeFleet = "the fleet"
+
 // Facts are what requirements can be about.
 func (r *Record) Facts() map[string][]appweight.Fact {
 	facts := map[string][]appweight.Fact{"ending": {{Word: string(r.Ending)}}}
@@ -56,9 +59,8 @@ func (r *Record) serversFact(s Score) appweight.Fact {
 
 // facts of a mixed fleet. Its servers are as uncertain as its score.
 func (f *FleetScore) facts() (users, servers appweight.Fact) {
-	const of = "the fleet"
-	users = appweight.Fact{Of: of, Value: f.UsersPerServer, Lo: f.UsersPerServer, Hi: f.UsersPerServer}
-	servers = appweight.Fact{Of: of, Value: f.MinimumServers, Lo: f.MinimumServers, Hi: f.MinimumServers}
+	users = appweight.Fact{Of: wholeFleet, Value: f.UsersPerServer, Lo: f.UsersPerServer, Hi: f.UsersPerServer}
+	servers = appweight.Fact{Of: wholeFleet, Value: f.MinimumServers, Lo: f.MinimumServers, Hi: f.MinimumServers}
 	switch iv := f.Interval; {
 	case f.Ending == ramp.AtLeast:
 		users.Hi, users.Bound = math.Inf(1), true

@@ -112,6 +112,9 @@ func nightsOf(entries []history.Entry, r *record.Record) (nights []appweight.Nig
 		return nil, false
 	}
 	own := entries[i]
+	if own.Held != 0 {
+		return nil, false // a check is no night
+	}
 	entries = slices.DeleteFunc(slices.Clone(entries), func(e history.Entry) bool {
 		return e.Terms != own.Terms || e.Held != 0 || e.Sustained == nil
 	})

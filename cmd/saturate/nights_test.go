@@ -90,6 +90,14 @@ func TestTrendKeepsToItsTerms(t *testing.T) {
 	if got, err := trend(t.Context(), db, &other); got != nil || err != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
+	check := *last
+	check.ID, check.At, check.Load.Held = "01KAJ5M0G00000000000000098", last.At.AddDate(0, 0, 2), 90
+	if err := db.Add(t.Context(), &check); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := trend(t.Context(), db, &check); got != nil || err != nil {
+		t.Errorf("a check is a night: %+v, %v", got, err)
+	}
 	if got, err := trend(t.Context(), db, last); err != nil || len(got.Nights) != 30 {
 		t.Errorf("%+v, %v", got, err)
 	}
