@@ -14,7 +14,6 @@ import (
 
 	"saturate/appweight"
 	"saturate/appweight/fleet"
-	"saturate/record"
 	"saturate/scenarios"
 )
 
@@ -187,28 +186,4 @@ func (f *fleetFlags) fromScenario(c *cobra.Command, name string) (fleet.Config, 
 		config.Day = f.config.Day
 	}
 	return config, s.Redact, nil
-}
-
-// formatsOf reads "FORMAT" and "FORMAT=FILE" of the formats that there are; the
-// first is the default.
-func formatsOf(texts []string, formats ...string) ([]output, error) {
-	if len(texts) == 0 {
-		return []output{{format: formats[0]}}, nil
-	}
-	var all []output
-	for _, text := range texts {
-		format, file, named := strings.Cut(text, "=")
-		switch {
-		case !slices.Contains(formats, format):
-			return nil, hint(fmt.Errorf("-o %s: there is no format %q here", text, format), "one of "+strings.Join(formats, ", "))
-		case named && file == "":
-			return nil, hint(fmt.Errorf("-o %s: no file is named", text), "write -o "+format+"=FILE")
-		case named:
-			if err := record.CheckWritable(file); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, output{format, file})
-	}
-	return all, nil
 }

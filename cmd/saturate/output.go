@@ -21,22 +21,30 @@ type output struct{ format, file string }
 
 func formatNames() string { return strings.Join(slices.Sorted(maps.Keys(report.Formats)), ", ") }
 
-// parseOutputs reads "FORMAT" and "FORMAT=FILE", and finds what could not be
-// written before a run rather than after it.
+// parseOutputs are formatsOf the formats of a record; text is the default.
 func parseOutputs(texts []string) ([]output, error) {
 	if len(texts) == 0 {
-		return []output{{format: "text"}}, nil
+		texts = []string{"text"}
+	}
+	return formatsOf(texts, slices.Sorted(maps.Keys(report.Formats))...)
+}
+
+// formatsOf reads "FORMAT" and "FORMAT=FILE" of the formats that there are, of
+// which the first is the default, and finds what could not be written before a
+// run rather than after it.
+func formatsOf(texts []string, formats ...string) ([]output, error) {
+	if len(texts) == 0 {
+		return []output{{format: formats[0]}}, nil
 	}
 	var all []output
 	for _, text := range texts {
 		format, file, named := strings.Cut(text, "=")
-		if _, ok := report.Formats[format]; !ok {
-			return nil, hint(fmt.Errorf("-o %s: there is no format %q", text, format), "one of "+formatNames())
-		}
-		if named && file == "" {
+		switch {
+		case !slices.Contains(formats, format):
+			return nil, hint(fmt.Errorf("-o %s: there is no format %q here", text, format), "one of "+strings.Join(formats, ", "))
+		case named && file == "":
 			return nil, hint(fmt.Errorf("-o %s: no file is named", text), "write -o "+format+"=FILE, or -o "+format+" for standard output")
-		}
-		if named {
+		case named:
 			if err := record.CheckWritable(file); err != nil {
 				return nil, err
 			}
