@@ -235,7 +235,6 @@ func hintOf(err error) string {
 	return ""
 }
 
-// A reader that does not read is dropped; the other is not held up by it.
 // Two runs on one target would measure each other: each is told of the other.
 func TestTwoFollowers(t *testing.T) {
 	a := serving(t, Config{Instructions: []string{off}})
@@ -266,6 +265,7 @@ func TestTwoFollowers(t *testing.T) {
 	}
 }
 
+// A reader that does not read is dropped; the other is not held up by it.
 func TestSlowReader(t *testing.T) {
 	a := serving(t, Config{})
 	if err := a.main.ready(); err != nil {
