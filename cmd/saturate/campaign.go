@@ -74,14 +74,13 @@ func (c *campaign) measure(ctx context.Context, i, restart int) (ramp.Run, error
 	t := c.scenario.Targets[i]
 	if i == len(c.record.Targets) {
 		c.record.Targets = append(c.record.Targets, record.Target{Name: t.Name, Labels: t.Labels, Ending: ramp.Inconclusive})
-		c.last[i] = c.known(c.scenario.Name, t.Name, cmp.Or(t.Labels["generation"], c.scenario.Labels["generation"]))
 	}
 	into := &c.record.Targets[i]
 	c.view.begin(c.title(t, restart))
-	s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: c.last[i], cpus: c.cpus, fleets: c.fleets}
+	s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: c.lastKnown(i), cpus: c.cpus, fleets: c.fleets}
 	run, scopes, err := s.measure(ctx)
 	c.warn(t.Name, s.warnings)
-	addMachine(into, s.machine)
+	addMachine(into, s.machine, c.scenario.Labels)
 	c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
 	if err != nil && run.Ending == "" {
 		run.Ending = ramp.Inconclusive
@@ -98,15 +97,27 @@ func (c *campaign) measure(ctx context.Context, i, restart int) (ramp.Run, error
 	return run, err
 }
 
-// addMachine adds what a target's agent told of its machine.
-func addMachine(t *record.Target, machine map[string]string) {
+// lastKnown is what a target was last found to carry, in this run or before it: of
+// the generation that it turns out to be.
+func (c *campaign) lastKnown(i int) func(generation string) float64 {
+	return func(generation string) float64 {
+		if c.last[i] > 0 {
+			return c.last[i]
+		}
+		return c.known(c.scenario.Name, c.scenario.Targets[i].Name, generation)
+	}
+}
+
+// addMachine adds what a target's agent told of its machine; as labels, what those
+// of the target and of the scenario leave open.
+func addMachine(t *record.Target, machine, scenario map[string]string) {
 	if machine == nil {
 		return
 	}
 	t.Env = &record.Env{CPU: machine["cpu_model"], ISA: machine["isa"], Kernel: machine["kernel"]}
 	t.Labels = maps.Clone(t.Labels)
 	for _, name := range []string{"generation", "region"} {
-		if _, said := t.Labels[name]; !said && machine[name] != "" {
+		if cmp.Or(t.Labels[name], scenario[name]) == "" && machine[name] != "" {
 			if t.Labels == nil {
 				t.Labels = map[string]string{}
 			}

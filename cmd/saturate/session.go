@@ -26,13 +26,13 @@ type session struct {
 	scenario  *scenarios.Scenario
 	target    scenarios.Target
 	view      view
-	lastKnown float64
-	check     float64           // hold this level instead of searching,
-	span      time.Duration     // for so long
-	cpus      []int             // that saturate may use
-	fleets    []appweight.Fleet // what the fleet spends, by unit
-	engine    string            // that offered the load
-	machine   map[string]string // what the target's agent tells of its machine; nil without one
+	lastKnown func(generation string) float64 // the rate at which a search may begin; 0 where none is known
+	check     float64                         // hold this level instead of searching,
+	span      time.Duration                   // for so long
+	cpus      []int                           // that saturate may use
+	fleets    []appweight.Fleet               // what the fleet spends, by unit
+	engine    string                          // that offered the load
+	machine   map[string]string               // what the target's agent tells of its machine; nil without one
 	warnings  []string
 }
 
@@ -191,7 +191,7 @@ func (s *session) search(first stress.Sample, delay time.Duration, limits *stres
 	}
 	c := s.scenario.Ramp
 	search := ramp.NewSearch(ramp.SearchConfig{
-		Start: c.Start, Max: c.Max, Precision: c.Precision, Delay: delay, LastKnown: s.lastKnown,
+		Start: c.Start, Max: c.Max, Precision: c.Precision, Delay: delay, LastKnown: s.lastKnown(s.generation()),
 		Cores: first.Gauges[stress.CPULimit], Errors: float64(s.scenario.Stress.Errors), Timeout: s.scenario.Traffic.Timeout,
 	})
 	counted := maps.Clone(scopes)
