@@ -59,7 +59,27 @@ func Compare(base, new Subject) Comparison {
 			c.warn("a side has targets of more than one %s: the figures are of their mixture", note.name)
 		}
 	}
+	c.doubt()
 	return c
+}
+
+// doubt warns of sides that overlap, and of such as were not asked the same: a
+// mix is told by the names of its requests only.
+func (c *Comparison) doubt() {
+	shared := 0
+	for _, m := range c.Base.measured {
+		if slices.ContainsFunc(c.New.measured, func(o Measured) bool {
+			return o.Record.ID == m.Record.ID && o.Target.Name == m.Target.Name
+		}) {
+			shared++
+		}
+	}
+	if shared > 0 {
+		c.warn("%d of the base's %d measurements are on the other side, too: the two look more alike than they are", shared, len(c.Base.measured))
+	}
+	if a, b := c.Base.measured[0].Record.Scenario, c.New.measured[0].Record.Scenario; a != b {
+		c.warn("the two were measured by different scenarios (%s and %s): check that the same requests mean the same", a, b)
+	}
 }
 
 func (c *Comparison) warn(format string, args ...any) { add(&c.Warnings, fmt.Sprintf(format, args...)) }

@@ -152,3 +152,26 @@ func TestCompareClaimsNothing(t *testing.T) {
 		t.Errorf("equals: %q", got)
 	}
 }
+
+// A label that chooses the same record for both sides, or records of different
+// scenarios, is told of; two nights of one scenario are not.
+func TestCompareDoubts(t *testing.T) {
+	one, two, other := night(nil, map[string][]float64{"web-1": {160, 161}}), night(nil, map[string][]float64{"web-1": {150, 151}}), night(nil, map[string][]float64{"web-1": {150, 152}})
+	other.Scenario = "another"
+	for _, r := range []*Record{one, two, other} {
+		r.Conclude(nil, nil)
+	}
+	for _, c := range []struct {
+		base, new Subject
+		want      string
+	}{
+		{side(t, "a", one), side(t, "b", two), ""},
+		{side(t, "a", one, two), side(t, "b", two), "1 of the base's 2 measurements are on the other side, too"},
+		{side(t, "a", one), side(t, "b", other), "different scenarios (django-uwsgi and another)"},
+	} {
+		text := strings.Join(Compare(c.base, c.new).Warnings, "; ")
+		if doubted := strings.Contains(text, "on the other side") || strings.Contains(text, "different scenarios"); doubted != (c.want != "") || !strings.Contains(text, c.want) {
+			t.Errorf("%q, want %q", text, c.want)
+		}
+	}
+}

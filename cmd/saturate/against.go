@@ -92,6 +92,17 @@ func alike(base, new *scenarios.Scenario) error {
 	if err := a.Differ(b); err != nil {
 		return hint(fmt.Errorf("--against: %w", err), "the two may differ in their targets and in nothing else")
 	}
+	if a, b := base.Ramp.Precision, new.Ramp.Precision; a != b {
+		return hint(fmt.Errorf("--against: their precisions differ: %s against %s", a, b), "give one for both: --precision standard")
+	}
+	for _, a := range base.Traffic.Requests {
+		for _, b := range new.Traffic.Requests {
+			if a.Name == b.Name && (a.Method != b.Method || a.Path != b.Path || a.Body != b.Body || a.BodyFile != b.BodyFile) {
+				return hint(fmt.Errorf("--against: request %s is not the same in both (%s and %s)", a.Name, a.Path, b.Path),
+					"the two may differ in their targets and in nothing else")
+			}
+		}
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ func TestDuelIsNotLeftOpen(t *testing.T) {
 	for i := range d.sides {
 		r := kept()
 		r.Targets[0].Repeats[0].Sustained = &record.Sustained{Rate: 100, AtLimit: 100}
+		r.Scenario, r.ID = d.names[i], d.names[i]
 		d.sides[i] = &campaign{record: r}
 	}
 	var b bytes.Buffer
@@ -26,6 +27,9 @@ func TestDuelIsNotLeftOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(b.String()), " ")
+	if strings.Contains(text, "different scenarios") {
+		t.Errorf("what was found alike is doubted:\n%s", text)
+	}
 	for _, want := range []string{"new/web.yaml against old/web.yaml: not settled after 3 pairs: +3.", "1 pair did not count"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
