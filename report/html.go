@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -123,8 +124,8 @@ func newHeadline(r *record.Record) headline {
 	case len(r.AppWeight) > 0:
 		s := r.AppWeight[0]
 		h.Figure, h.Unit = figure(s.UsersPerServer), "users per server"
-		if s.Generation != "" {
-			h.Unit += " of " + s.Generation
+		if name := scored(r, s); name != "" {
+			h.Unit += " of " + name
 		}
 		if s.Ending == record.AtLeast {
 			h.Bound = "at least"
@@ -260,7 +261,7 @@ func fleetFacts(r *record.Record) []fact {
 	add("servers", whole(f.Servers), f.Servers > 0)
 	add("coverage", record.Share(f.Coverage), f.Coverage > 0)
 	for _, g := range slices.Sorted(maps.Keys(f.Generations)) {
-		add("work per second of "+g, work(f.Generations[g], f.Unit), true)
+		add("work per second of "+cmp.Or(g, "(none)"), work(f.Generations[g], f.Unit), true)
 	}
 	return all
 }
@@ -284,7 +285,14 @@ func machineFacts(r *record.Record) []fact {
 }
 
 func machine(e record.Env) string {
-	return strings.TrimSpace(fmt.Sprintf("%s, %d CPUs, %s, Linux %s", e.CPU, e.Cores, e.ISA, e.Kernel))
+	cpus, kernel := "", ""
+	if e.Cores > 0 { // an agent tells no number
+		cpus = fmt.Sprintf("%d CPUs", e.Cores)
+	}
+	if e.Kernel != "" {
+		kernel = "Linux " + e.Kernel
+	}
+	return join(", ", e.CPU, cpus, e.ISA, kernel)
 }
 
 func mix(shares map[string]float64) string {

@@ -281,3 +281,29 @@ func TestOpenMetricsSeriesOnce(t *testing.T) {
 		t.Errorf("%d times in\n%s", n, b.String())
 	}
 }
+
+// Two builds of one generation are told apart wherever their scores stand.
+func TestScoresOfTwoBuilds(t *testing.T) {
+	r := &record.Record{AppWeight: []record.Score{{Generation: "zen4", Build: "old", UsersPerServer: 1}, {Generation: "zen4", Build: "new", UsersPerServer: 2}, {Generation: "zen5", Build: "new", UsersPerServer: 3}}}
+	var b bytes.Buffer
+	if err := Text(&b, r, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"server of zen4 old\n", "server of zen4 new\n", "server of zen5\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if h := newHeadline(r); h.Unit != "users per server of zen4 old" {
+		t.Errorf("%+v", h)
+	}
+}
+
+// A machine is told of as far as it is known: an agent tells no number of CPUs.
+func TestMachine(t *testing.T) {
+	for want, e := range map[string]record.Env{"Xeon, 2 CPUs, amd64, Linux 6.18": {CPU: "Xeon", Cores: 2, ISA: "amd64", Kernel: "6.18"}, "Xeon, arm64": {CPU: "Xeon", ISA: "arm64"}, "": {}} {
+		if got := machine(e); got != want {
+			t.Errorf("%+v is %q", e, got)
+		}
+	}
+}

@@ -30,8 +30,8 @@ func (p *page) scores(r *record.Record) {
 // score writes AppWeight and how it was computed.
 func (p *page) score(r *record.Record, s record.Score) {
 	of := ""
-	if s.Generation != "" {
-		of = " of " + s.Generation
+	if name := scored(r, s); name != "" {
+		of = " of " + name
 	}
 	p.line("AppWeight", bold, "%s%s users per server%s%s", bound(s.Ending), figure(s.UsersPerServer), of, within(s.Interval))
 	if f := r.Fleet; f != nil {
@@ -69,6 +69,17 @@ func spreadOf(s *record.Spread) string {
 		text += "; " + unknown
 	}
 	return text
+}
+
+// scored is what a score is of: the generation, and the build where another of the
+// same generation has a score of its own.
+func scored(r *record.Record, s record.Score) string {
+	for _, other := range r.AppWeight {
+		if other.Generation == s.Generation && other.Build != s.Build {
+			return join(" ", s.Generation, s.Build)
+		}
+	}
+	return s.Generation
 }
 
 // arithmetic is the definition with its figures.
