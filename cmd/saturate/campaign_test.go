@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"saturate/appweight"
 	"saturate/ramp"
 	"saturate/record"
 	"saturate/scenarios"
@@ -92,5 +93,14 @@ func TestSearchBeginsAtWhatIsKnown(t *testing.T) {
 	c.last[0] = 130
 	if got := c.lastKnown(0)("zen4"); got != 130 {
 		t.Errorf("in this run: %v", got)
+	}
+}
+
+// An agent of another make may tell no scopes at all.
+func TestSearchWithoutScopes(t *testing.T) {
+	s := session{scenario: &scenarios.Scenario{}, lastKnown: func(string) float64 { return 0 },
+		fleets: []appweight.Fleet{{Unit: appweight.CPUSeconds, PerSecond: 10}}}
+	if s.search(stress.Sample{}, 0, stress.NewLimits(stress.Default), nil) == nil {
+		t.Error("no search")
 	}
 }

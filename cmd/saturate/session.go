@@ -194,8 +194,8 @@ func (s *session) search(first stress.Sample, delay time.Duration, limits *stres
 		Start: c.Start, Max: c.Max, Precision: c.Precision, Delay: delay, LastKnown: s.lastKnown(s.generation()),
 		Cores: first.Gauges[stress.CPULimit], Errors: float64(s.scenario.Stress.Errors), Timeout: s.scenario.Traffic.Timeout,
 	})
-	counted := maps.Clone(scopes)
-	counted[appweight.Requests] = ""
+	counted := map[string]string{appweight.Requests: ""}
+	maps.Copy(counted, scopes)
 	fleet, _, err := appweight.Choose(counted, s.fleets)
 	if err != nil {
 		return search // the record tells why there is no score
