@@ -220,17 +220,17 @@ func sides(scores []record.Score) template.HTML {
 	if len(scores) < 2 || most == 0 {
 		return ""
 	}
-	const row = 48
+	const row = 58
 	x := axis{0, most, 0, wideWidth - 130}
 	c := sized("users per server, by generation", wideWidth, row*len(scores), x, axis{})
 	for i, s := range scores {
 		y := float64(row * i)
-		c.text("label", 0, y+14, shortened(cmp.Or(join(" ", s.Generation, s.Build), "all"), 110))
-		fmt.Fprintf(&c.b, `<rect class="bar" x="0" y="%s" width="%s" height="18" rx="3"/>`, place(y+20), place(x.at(s.UsersPerServer)))
+		c.text("label", 0, y+17, shortened(cmp.Or(join(" ", s.Generation, s.Build), "all"), 110))
+		fmt.Fprintf(&c.b, `<rect class="bar" x="0" y="%s" width="%s" height="18" rx="3"/>`, place(y+25), place(x.at(s.UsersPerServer)))
 		if iv := s.Interval; iv != nil {
-			c.line("whisker", x.at(iv.Lo), y+29, x.at(iv.Hi), y+29)
+			c.line("whisker", x.at(iv.Lo), y+34, x.at(iv.Hi), y+34)
 		}
-		c.text("label main", max(x.at(s.UsersPerServer), whiskerEnd(x, s))+6, y+33, bound(s.Ending)+figure(s.UsersPerServer))
+		c.text("label main", max(x.at(s.UsersPerServer), whiskerEnd(x, s))+6, y+39, bound(s.Ending)+figure(s.UsersPerServer))
 	}
 	return c.html()
 }
