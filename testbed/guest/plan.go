@@ -16,6 +16,9 @@ type Program struct {
 	Env  []string // beside PATH
 	// Cgroup is a group of its own, below the root: "web". "" is the root.
 	Cgroup string
+	// Weight is the group's share of the CPU where others want it too: its
+	// cpu.weight; 0 leaves it at 100.
+	Weight int
 	// Job says that it ends by itself, and that the next waits for it.
 	Job bool
 }

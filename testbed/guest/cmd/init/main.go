@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -117,6 +118,11 @@ func start(p guest.Program) (c *exec.Cmd, done func(error) error, err error) {
 	dir := filepath.Join(groups, p.Cgroup)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, err
+	}
+	if p.Weight > 0 {
+		if err := os.WriteFile(filepath.Join(dir, "cpu.weight"), strconv.AppendInt(nil, int64(p.Weight), 10), 0); err != nil {
+			return nil, nil, err
+		}
 	}
 	group, err := os.Open(dir)
 	if err != nil {
