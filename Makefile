@@ -30,7 +30,7 @@ quick: build
 	77) echo "the quick runs of the real servers are left out" ;; \
 	*) exit 1 ;; esac
 	@testbed/guest/install; case $$? in \
-	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 5m -v -run 'Quick' ./testbed/guest ;; \
+	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 10m -v -run 'Quick' ./testbed/guest ;; \
 	77) echo "the emulated machine with a PMU is left out" ;; \
 	*) exit 1 ;; esac
 	@testbed/prometheus/install; case $$? in \

@@ -80,6 +80,9 @@ func run(t *testing.T, program, scenario string, env []string, flags ...string) 
 			return r
 		}
 	}
+	if strings.HasPrefix(t.Name(), "TestShows") {
+		t.Fatal("four runs of four were spoilt: a proof that was not made is none")
+	}
 	t.Skip("needs a quieter machine: four runs of four were spoilt")
 	return nil
 }
