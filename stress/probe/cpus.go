@@ -1,42 +1,19 @@
 package probe
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
-)
 
-// mostCPUs bounds what a list may name: the kernel's own NR_CPUS is at most
-// this.
-const mostCPUs = 8192
+	"saturate/stress/probe/pmu"
+)
 
 // A cpuSet is a sorted list of CPU numbers.
 type cpuSet []int
 
-// parseCPUs reads the kernel's list format, "0-3,8".
+// parseCPUs reads the kernel's list format into a set.
 func parseCPUs(list string) (cpuSet, error) {
-	var set cpuSet
-	list = strings.TrimSpace(list)
-	if list == "" {
-		return nil, nil
-	}
-	for part := range strings.SplitSeq(list, ",") {
-		first, last, ranged := strings.Cut(part, "-")
-		if !ranged {
-			last = first
-		}
-		a, err1 := strconv.ParseUint(first, 10, 32)
-		b, err2 := strconv.ParseUint(last, 10, 32)
-		if err1 != nil || err2 != nil || a > b || b >= mostCPUs || len(set) > mostCPUs {
-			return nil, fmt.Errorf("%.40q is not a list of CPUs", list)
-		}
-		for cpu := a; cpu <= b; cpu++ {
-			set = append(set, int(cpu))
-		}
-	}
-	slices.Sort(set)
-	return slices.Compact(set), nil
+	all, err := pmu.ParseCPUs(list)
+	slices.Sort(all)
+	return slices.Compact(all), err
 }
 
 // and is what is in both sets.

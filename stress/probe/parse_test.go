@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"saturate/stress"
+	"saturate/stress/probe/pmu"
 )
 
 func TestBytes(t *testing.T) {
@@ -126,7 +127,7 @@ func FuzzProcessFiles(f *testing.F) {
 		if p, err := parseStat(text); err == nil && (p.own < 0 || p.reaped < 0 || p.majflt < 0) {
 			t.Errorf("%q: %+v", text, p)
 		}
-		if anon, cpus, _ := parseStatus(text); anon < 0 || len(cpus) > mostCPUs {
+		if anon, cpus, _ := parseStatus(text); anon < 0 || len(cpus) > pmu.MostCPUs {
 			t.Errorf("%q: %v %d", text, anon, len(cpus))
 		}
 		parseOpenFilesLimit(text)

@@ -104,15 +104,16 @@ func onlineCPUs(root string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseCPUs(string(b))
+	return ParseCPUs(string(b))
 }
 
-// mostCPUs bounds what a list may name: the kernel's own NR_CPUS is at most
+// MostCPUs bounds what a list may name: the kernel's own NR_CPUS is at most
 // this.
-const mostCPUs = 8192
+const MostCPUs = 8192
 
-// parseCPUs reads the kernel's list format, "0-3,8".
-func parseCPUs(list string) ([]int, error) {
+// ParseCPUs reads the kernel's list format, "0-3,8" (cpuset(7)), in the order of
+// the list.
+func ParseCPUs(list string) ([]int, error) {
 	var all []int
 	list = strings.TrimSpace(list)
 	if list == "" {
@@ -125,7 +126,7 @@ func parseCPUs(list string) ([]int, error) {
 		}
 		a, err1 := strconv.ParseUint(first, 10, 16)
 		b, err2 := strconv.ParseUint(last, 10, 16)
-		if err1 != nil || err2 != nil || a > b || b >= mostCPUs || len(all) > mostCPUs {
+		if err1 != nil || err2 != nil || a > b || b >= MostCPUs || len(all) > MostCPUs {
 			return nil, fmt.Errorf("%.40q is not a list of CPUs", list)
 		}
 		for cpu := a; cpu <= b; cpu++ {

@@ -298,12 +298,12 @@ func TestTotals(t *testing.T) {
 
 func TestParseCPUs(t *testing.T) {
 	for list, want := range map[string][]int{"0": {0}, "0-3,8\n": {0, 1, 2, 3, 8}, "": nil, "\n": nil} {
-		if got, err := parseCPUs(list); err != nil || !slices.Equal(got, want) {
+		if got, err := ParseCPUs(list); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q is %v (%v), want %v", list, got, err, want)
 		}
 	}
 	for _, list := range []string{"a", "3-1", "-1", "0-99999999", "0,,1", "1-", "0-8192"} {
-		if got, err := parseCPUs(list); err == nil {
+		if got, err := ParseCPUs(list); err == nil {
 			t.Errorf("%q is %v, want an error", list, got)
 		}
 	}
@@ -312,12 +312,12 @@ func TestParseCPUs(t *testing.T) {
 func FuzzParseCPUs(f *testing.F) {
 	f.Add("0-3,8\n")
 	f.Fuzz(func(t *testing.T, list string) {
-		all, err := parseCPUs(list)
+		all, err := ParseCPUs(list)
 		if err != nil {
 			return
 		}
 		for _, cpu := range all {
-			if cpu < 0 || cpu >= mostCPUs {
+			if cpu < 0 || cpu >= MostCPUs {
 				t.Fatalf("%q holds CPU %d", list, cpu)
 			}
 		}

@@ -31,7 +31,7 @@ func devices(root string) deviceList {
 		if err1 != nil || err2 != nil {
 			continue
 		}
-		cpus, err1 := parseCPUs(string(list))
+		cpus, err1 := ParseCPUs(string(list))
 		kind, err2 := strconv.ParseUint(strings.TrimSpace(string(name)), 10, 32)
 		if err1 == nil && err2 == nil && len(cpus) > 0 {
 			all = append(all, device{uint32(kind), cpus})
