@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"saturate/record"
@@ -34,7 +35,7 @@ func ComparisonText(w io.Writer, c record.Comparison, o Options) error {
 	if turns := c.Pairs; turns != nil {
 		p.line("in turn", "", "%s", inTurn(turns))
 	}
-	if !sameWords(c.Base.Bottlenecks, c.New.Bottlenecks) {
+	if !slices.Equal(c.Base.Bottlenecks, c.New.Bottlenecks) {
 		p.line("moved", "", "the bottleneck, from %s to %s", strings.Join(c.Base.Bottlenecks, ", "), strings.Join(c.New.Bottlenecks, ", "))
 	}
 	for i, warning := range c.Warnings {
@@ -51,8 +52,6 @@ func inTurn(p *record.Pairs) string {
 	}
 	return text
 }
-
-func sameWords(a, b []string) bool { return strings.Join(a, ",") == strings.Join(b, ",") }
 
 // mostNamed is how many targets, say, are named before the rest are counted.
 const mostNamed = 4

@@ -171,10 +171,7 @@ func (d *duel) write(stdout io.Writer, outputs []output) error {
 	rule := d.rule
 	rule.MaxPairs = len(d.pairs.Logs) // no more will come: what is open now is not settled
 	c.Interleaved(rule.Judge(d.pairs.Logs), d.pairs.Void)
-	for _, o := range outputs {
-		errs = errors.Join(errs, o.comparison(stdout, c))
-	}
-	return errs
+	return writeComparison(stdout, outputs, c)
 }
 
 // planPairs says what would be done.

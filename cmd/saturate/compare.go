@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -83,25 +82,18 @@ func compare(ctx context.Context, env *environment, choose chooser, args []strin
 		return errs
 	}
 	c := record.Compare(sides[0], sides[1])
-	for _, o := range outputs {
-		errs = errors.Join(errs, o.comparison(env.stdout, c))
-	}
+	errs = writeComparison(env.stdout, outputs, c)
 	if errs == nil && c.Measures[0].Refused != "" {
 		return exitWith(exitNoAnswer, nil) // there is nothing to compare
 	}
 	return errs
 }
 
-func (o output) comparison(stdout io.Writer, c record.Comparison) error {
-	var b bytes.Buffer
-	if err := report.ComparisonFormats[o.format](&b, c, report.Options{Colour: o.file == "" && isTerminal(stdout)}); err != nil {
-		return fmt.Errorf("-o %s: %w", o.format, err)
-	}
-	if o.file != "" {
-		return record.WriteFile(o.file, b.Bytes())
-	}
-	_, err := stdout.Write(b.Bytes())
-	return err
+// writeComparison renders a comparison in every format.
+func writeComparison(stdout io.Writer, outputs []output, c record.Comparison) error {
+	return deliver(stdout, outputs, func(w io.Writer, o output) error {
+		return report.ComparisonFormats[o.format](w, c, report.Options{Colour: o.coloured(stdout)})
+	})
 }
 
 // A chooser finds what a side is.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,11 +24,8 @@ func figures(ctx context.Context, s *scenarios.Scenario) (all []appweight.Fleet,
 	report, err := fleet.Read(ctx, *s.Fleet.Prometheus, time.Now())
 	if err != nil {
 		doubt := fmt.Sprintf("no AppWeight, for the fleet's figures could not be read: %v", err)
-		if h, ok := errors.AsType[interface {
-			error
-			Hint() string
-		}](err); ok && h.Hint() != "" {
-			doubt += "; " + h.Hint()
+		for _, h := range hints(err) {
+			doubt += "; " + h
 		}
 		return nil, []string{s.Redact(doubt)}
 	}

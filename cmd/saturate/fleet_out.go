@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,14 +15,11 @@ import (
 	"time"
 
 	"saturate/appweight/fleet"
-	"saturate/record"
 )
 
-// writeFleet renders the report in every format, files first.
+// writeFleet renders the report in every format, without its secrets.
 func writeFleet(env *environment, outputs []output, r fleet.Report, redact func(string) string) error {
-	slices.SortStableFunc(outputs, func(a, b output) int { return strings.Compare(b.file, a.file) })
-	var errs error
-	for _, o := range outputs {
+	return deliver(env.stdout, outputs, func(w io.Writer, o output) error {
 		var b bytes.Buffer
 		var err error
 		switch o.format {
@@ -34,19 +30,12 @@ func writeFleet(env *environment, outputs []output, r fleet.Report, redact func(
 		default:
 			fleetText(&b, r)
 		}
-		text := []byte(redact(b.String()))
-		switch {
-		case err != nil:
-		case o.file != "":
-			err = record.WriteFile(o.file, text)
-		default:
-			_, err = env.stdout.Write(text)
-		}
 		if err != nil {
-			errs = errors.Join(errs, fmt.Errorf("-o %s: %w", o.format, err))
+			return err
 		}
-	}
-	return errs
+		_, err = io.WriteString(w, redact(b.String()))
+		return err
+	})
 }
 
 func fleetJSON(w io.Writer, r fleet.Report) error {

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"saturate/appweight/fleet/users"
-	"saturate/record"
 )
 
 // A usersReport is what `fleet users` found, in its JSON.
@@ -99,11 +98,7 @@ func (r *usersReport) write(env *environment, sketch *users.Sketch, o output, no
 		}
 		r.text(&b)
 	}
-	if o.file != "" {
-		return record.WriteFile(o.file, b.Bytes())
-	}
-	_, err := env.stdout.Write(b.Bytes())
-	return err
+	return o.put(env.stdout, b.Bytes())
 }
 
 // writeSketch writes as it goes, since a sketch is large: beside the file, which

@@ -54,34 +54,47 @@ func formatsOf(texts []string, formats ...string) ([]output, error) {
 	return all, nil
 }
 
-// write renders the record in every format. One that fails does not keep the
-// others from being written; files come first, because who reads standard output
-// may be gone, and a closed pipe there ends the program.
+// write renders the record in every format.
 func write(stdout io.Writer, outputs []output, r *record.Record, t *report.Trend) error {
+	return deliver(stdout, outputs, func(w io.Writer, o output) error {
+		return report.Formats[o.format](w, r, report.Options{Colour: o.coloured(stdout), Trend: t})
+	})
+}
+
+// deliver renders every output. One that fails does not keep the others from
+// being written; files come first, because who reads standard output may be
+// gone, and a closed pipe there ends the program.
+func deliver(stdout io.Writer, outputs []output, render func(io.Writer, output) error) error {
 	var errs error
 	for _, toFile := range []bool{true, false} {
 		for _, o := range outputs {
-			if (o.file != "") == toFile {
-				errs = errors.Join(errs, o.write(stdout, r, t))
+			if (o.file != "") != toFile {
+				continue
 			}
+			var b bytes.Buffer
+			if err := render(&b, o); err != nil {
+				errs = errors.Join(errs, fmt.Errorf("-o %s: %w", o.format, err))
+				continue
+			}
+			errs = errors.Join(errs, o.put(stdout, b.Bytes()))
 		}
 	}
 	return errs
 }
 
-func (o output) write(stdout io.Writer, r *record.Record, t *report.Trend) error {
-	var b bytes.Buffer
-	if err := report.Formats[o.format](&b, r, report.Options{Colour: o.file == "" && isTerminal(stdout), Trend: t}); err != nil {
-		return fmt.Errorf("-o %s: %w", o.format, err)
-	}
+// put writes what was rendered to where it goes.
+func (o output) put(stdout io.Writer, text []byte) error {
 	if o.file != "" {
-		return record.WriteFile(o.file, b.Bytes())
+		return record.WriteFile(o.file, text)
 	}
-	if _, err := stdout.Write(b.Bytes()); err != nil {
+	if _, err := stdout.Write(text); err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
 	return nil
 }
+
+// coloured tells whether an output is for a terminal that shows colour.
+func (o output) coloured(stdout io.Writer) bool { return o.file == "" && isTerminal(stdout) }
 
 // isTerminal tells whether w is a terminal that can be drawn on.
 func isTerminal(w io.Writer) bool {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -123,7 +122,7 @@ func findDocument(ctx context.Context, env *environment, h historyFlags, ref str
 }
 
 // reportAll writes the records in every format: one, or several where the format
-// can. As in write, files come first.
+// can.
 func reportAll(stdout io.Writer, outputs []output, records []*record.Record, nights *report.Trend) error {
 	if len(records) == 1 {
 		return write(stdout, outputs, records[0], nights)
@@ -137,35 +136,23 @@ func reportAll(stdout io.Writer, outputs []output, records []*record.Record, nig
 	if errs != nil {
 		return exitWith(exitUsage, hint(errs, fmt.Sprintf("name one; %v take several", severals())))
 	}
-	for _, toFile := range []bool{true, false} {
-		for _, o := range outputs {
-			if (o.file != "") == toFile {
-				errs = errors.Join(errs, o.writeSeveral(stdout, records))
-			}
-		}
-	}
-	return errs
+	return deliver(stdout, outputs, func(w io.Writer, o output) error { return severalTo(w, o, records, o.coloured(stdout)) })
 }
 
-func (o output) writeSeveral(stdout io.Writer, records []*record.Record) error {
-	var b bytes.Buffer
+// severalTo renders several records in one format.
+func severalTo(w io.Writer, o output, records []*record.Record, coloured bool) error {
 	if o.format == "benchfmt" { // in which one record's configuration would go on to hold for the next
-		if err := report.Benchmarks(&b, records); err != nil {
-			return fmt.Errorf("-o %s: %w", o.format, err)
-		}
-		records = nil
+		return report.Benchmarks(w, records)
 	}
 	for i, r := range records {
 		if i > 0 && o.format == "text" {
-			b.WriteString("\n")
+			if _, err := io.WriteString(w, "\n"); err != nil {
+				return err
+			}
 		}
-		if err := report.Formats[o.format](&b, r, report.Options{Colour: o.file == "" && isTerminal(stdout)}); err != nil {
-			return fmt.Errorf("-o %s: %w", o.format, err)
+		if err := report.Formats[o.format](w, r, report.Options{Colour: coloured}); err != nil {
+			return err
 		}
 	}
-	if o.file != "" {
-		return record.WriteFile(o.file, b.Bytes())
-	}
-	_, err := stdout.Write(b.Bytes())
-	return err
+	return nil
 }
