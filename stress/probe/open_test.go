@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -143,7 +144,12 @@ func TestClose(t *testing.T) {
 
 // TestReal reads this machine and this process, as root and as anybody.
 func TestReal(t *testing.T) {
-	s, err := Open(Config{PID: os.Getpid()}, Target{URL: "http://192.0.2.1"})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s, err := Open(Config{PID: os.Getpid()}, Target{URL: "http://" + ln.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,15 +74,16 @@ func bootTime() time.Duration {
 type need int
 
 const (
-	optional need = iota
-	onceSeen      // required where it can be read at the start
+	lazy need = iota // read at half the pace
+	optional
+	onceSeen // required where it can be read at the start
 	always
 )
 
 // add appends a kernel source and reads it once. One that is always required
 // and cannot be read is an error.
 func (s *Sampler) add(name string, n need, r reader) error {
-	w := &watched{Source: Source{Name: name}, reader: r, last: -1}
+	w := &watched{Source: Source{Name: name}, reader: r, last: -1, lazy: n == lazy}
 	s.kernel = append(s.kernel, w)
 	first := newSample(s.clock())
 	err := r.read(&first)
@@ -176,19 +177,20 @@ func (s *Sampler) openMachine(fs rootFS, sc scope, l *listener) error {
 	}
 	if g, ok := sc.(*cgroup); ok {
 		add("memory of "+g.name, onceSeen, cgroupMemory{g.group})
-		add("pressure of "+g.name, optional, cgroupPressure{g.group})
+		add("pressure of "+g.name, lazy, cgroupPressure{g.group})
 	} else {
-		add("host pressure", optional, hostPressure{&s.kept})
+		add("host pressure", lazy, hostPressure{&s.kept})
 	}
 	if sc.pids() != nil {
-		add("open files", optional, &openFiles{fs: fs, pids: sc.pids})
+		add("open files", lazy, &openFiles{fs: fs, pids: sc.pids})
 	}
 	netns, pid := namespaceOf(fs, sc.pids())
-	add("tcp", optional, &tcp{fs: &s.kept, pid: pid})
-	add("conntrack", optional, conntrack{&s.kept})
-	add("softnet", optional, softnet{&s.kept})
-	add("links", optional, &links{fs: &s.kept})
-	if l != nil {
+	add("tcp", lazy, &segments{protocol{&s.kept, pid}})
+	add("conntrack", lazy, conntrack{&s.kept})
+	add("softnet", lazy, softnet{&s.kept})
+	add("links", lazy, &links{fs: &s.kept})
+	if l != nil { // an overflow is the listener's only while its queue is full
+		add("tcp listeners", optional, &overflows{protocol{&s.kept, pid}})
 		l.netns = netns
 		add("accept queue "+l.name, onceSeen, l)
 	}

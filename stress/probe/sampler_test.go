@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +90,32 @@ func (f *fakePage) read(ctx context.Context, s *stress.Sample) error {
 }
 
 func (f *fakePage) Close() error { return nil }
+
+// A lazy source is in every other sample, and in all of one who samples seldom.
+func TestLazy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lazy := watch("lazy", false, &fakeReader{})
+		lazy.lazy = true
+		s := newFake([]*watched{lazy})
+		var had []bool
+		for _, wait := range []time.Duration{Interval, Interval, Interval, Interval, time.Second, time.Second, 0} {
+			x, err := s.Once(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, has := x.Counters[stress.CPUSeconds]
+			had = append(had, has)
+			time.Sleep(wait)
+		}
+		if want := []bool{true, false, true, false, true, true, true}; !slices.Equal(had, want) {
+			t.Errorf("it was read %v, want %v", had, want)
+		}
+		if src := s.Sources()[0]; src.Err != nil || src.Age != 0 {
+			t.Errorf("%+v", src)
+		}
+		s.Close()
+	})
+}
 
 func TestSampler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,35 +9,41 @@ import (
 	"saturate/stress"
 )
 
-// tcp reads the counters of TCP in the target's network namespace.
-type tcp struct {
+// A protocol is where the kernel counts what its protocols do, in the target's
+// network namespace.
+type protocol struct {
 	fs  files
 	pid int // a process in the namespace; 0 for our own
 }
 
-func (t *tcp) read(s *stress.Sample) error {
+// read adds the counters of one protocol to a sample.
+func (p protocol) read(s *stress.Sample, file, name string, want map[string]stress.Counter) error {
 	process := "self"
-	if t.pid != 0 {
-		process = strconv.Itoa(t.pid)
+	if p.pid != 0 {
+		process = strconv.Itoa(p.pid)
 	}
-	for _, want := range []struct {
-		file, protocol string
-		counters       map[string]stress.Counter
-	}{
-		{"snmp", "Tcp", map[string]stress.Counter{"RetransSegs": stress.Retransmits, "OutSegs": stress.SegmentsOut}},
-		{"netstat", "TcpExt", map[string]stress.Counter{"ListenOverflows": stress.ListenOverflows}},
-	} {
-		text, err := t.fs.read("proc", process, "net", want.file)
-		if err != nil {
-			return err
-		}
-		values, err := parseProtocol(text, want.protocol, want.counters)
-		if err != nil {
-			return err
-		}
-		maps.Copy(s.Counters, values)
+	text, err := p.fs.read("proc", process, "net", file)
+	if err != nil {
+		return err
 	}
-	return nil
+	values, err := parseProtocol(text, name, want)
+	maps.Copy(s.Counters, values)
+	return err
+}
+
+// segments reads how many segments of TCP were sent, and sent again.
+type segments struct{ protocol }
+
+func (t *segments) read(s *stress.Sample) error {
+	return t.protocol.read(s, "snmp", "Tcp", map[string]stress.Counter{"RetransSegs": stress.Retransmits, "OutSegs": stress.SegmentsOut})
+}
+
+// overflows reads how many connections were turned away because an accept queue
+// was full: any in the namespace.
+type overflows struct{ protocol }
+
+func (t *overflows) read(s *stress.Sample) error {
+	return t.protocol.read(s, "netstat", "TcpExt", map[string]stress.Counter{"ListenOverflows": stress.ListenOverflows})
 }
 
 // parseProtocol reads counters of one protocol from /proc/net/snmp or netstat: a
