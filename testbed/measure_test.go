@@ -45,12 +45,15 @@ func saturate(t *testing.T) string {
 	return program
 }
 
-// measure runs a scenario as a person would and returns the record and the exit
-// code. The text goes to the test's log.
+// measure runs a scenario, by its name or its file, as a person would and returns
+// the record and the exit code. The text goes to the test's log.
 func measure(t *testing.T, program, scenario string, flags ...string) (*record.Record, int) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "record.json")
-	args := append([]string{"run", "scenarios/" + scenario + ".yaml", "-o", "text", "-o", "json=" + file}, flags...)
+	if !filepath.IsAbs(scenario) {
+		scenario = "scenarios/" + scenario + ".yaml"
+	}
+	args := append([]string{"run", scenario, "-o", "text", "-o", "json=" + file}, flags...)
 	cmd := exec.Command(program, args...)
 	cmd.Dir = root(t)
 	out, err := cmd.CombinedOutput()
