@@ -56,6 +56,9 @@ type Answers struct {
 	Causes map[string]uint64
 	// Limit says why the generator was itself the limit, with figures; "" where it was not.
 	Limit string
+	// Capped says why less than the level was offered although nothing went
+	// wrong: live traffic has its bounds. "" where the level was offered.
+	Capped string
 	// CPUSeconds is what this process used.
 	CPUSeconds float64
 }

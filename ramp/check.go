@@ -72,7 +72,7 @@ func (c *Check) Observe(o stress.Observation) {
 
 // unseen tells of an event after which nothing is known of the target's limit.
 func unseen(e stress.Event) bool {
-	return e.Kind == stress.TargetGone || e.Kind == stress.KernelSilent
+	return e.Kind == stress.TargetGone || e.Kind == stress.KernelSilent || e.Kind == stress.LoadLost
 }
 
 // Done reports whether the check has ended.
@@ -88,6 +88,10 @@ func (c *Check) Result() Result {
 
 func (c *Check) judge() {
 	hold := c.seen[c.from:]
+	if why, had := short(hold); why != "" {
+		c.end(Inconclusive, c.level, fmt.Sprintf("no more than %.4g could be had: %s", had, why))
+		return
+	}
 	limits := c.limits()
 	if outcome, why := stress.Judge(hold, limits); outcome == stress.OutcomeInconclusive {
 		c.end(Inconclusive, c.level, strings.Join(why, "; "))
@@ -98,6 +102,20 @@ func (c *Check) judge() {
 		return
 	}
 	c.end(AtLeast, c.level, fmt.Sprintf("the level was sustained for %.0f s", c.measured()))
+}
+
+// short says why most windows had less load than the level, and how much.
+func short(windows []stress.Observation) (why string, had float64) {
+	capped := 0
+	for _, o := range windows {
+		if o.Capped != "" {
+			why, capped = o.Capped, capped+1
+		}
+	}
+	if 2*capped < len(windows) {
+		return "", 0
+	}
+	return why, stress.Summarise(windows).Rate
 }
 
 // end concludes what came of a level: the one checked, or one on the way to it.

@@ -28,6 +28,10 @@ type Prober interface {
 	Err() error
 }
 
+// A Drainer is a loader of live traffic, whose level 0 leaves the target what it
+// had, and who can take even that away.
+type Drainer interface{ Drain(lease time.Duration) }
+
 // A Driver joins a search to a loader and a target's probes. It turns the
 // load, cuts it at once on an instant event, and grants it only while the
 // target is being watched; what the load should be is the search's to say.
@@ -37,6 +41,10 @@ type Driver struct {
 	Limits *stress.Limits
 	// Alive returns why the target is gone, or nil; it is asked five times a second.
 	Alive func() error
+	// Lost returns why the load can no longer be had, or nil; it is asked as often.
+	Lost func() error
+	// Floor is the rate that level 0 leaves the target, of live traffic.
+	Floor float64
 	// Silent returns why the target's kernel is not read, or nil where that is
 	// not known; it is asked when its samples stay away.
 	Silent func() error
@@ -140,6 +148,10 @@ func (w *watch) grant() {
 	if w.blind {
 		level = 0
 	}
+	if d, ok := w.Load.(Drainer); ok && w.step.Drain {
+		d.Drain(lease)
+		return
+	}
 	w.Load.Turn(level, lease)
 }
 
@@ -166,6 +178,11 @@ func (w *watch) look() {
 			w.events = append(w.events, stress.Event{Kind: stress.TargetGone, Detail: err.Error()})
 		}
 	}
+	if w.Lost != nil {
+		if err := w.Lost(); err != nil {
+			w.events = append(w.events, stress.Event{Kind: stress.LoadLost, Detail: err.Error()})
+		}
+	}
 	if len(w.events) > 0 {
 		w.Load.Turn(0, lease)
 	}
@@ -190,9 +207,9 @@ func (w *watch) end() stress.Observation {
 	a := w.Load.Take()
 	o := stress.Observation{
 		Window: stress.Window{Start: w.from, End: time.Since(w.start)},
-		Asked:  w.step.Level,
+		Asked:  max(w.step.Level, w.Floor),
 		Sent:   a.Sent, Done: a.Done, Failed: a.Failed, Unsent: a.Unsent,
-		Events: w.events,
+		Events: w.events, Capped: a.Capped,
 	}
 	if a.Lag != nil {
 		o.Lag = time.Duration(a.Lag.ValueAtQuantile(99)) * time.Microsecond

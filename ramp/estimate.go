@@ -64,7 +64,7 @@ func (s *Search) estimate(pool func(*reading) bool) (estimate, bool) {
 		return estimate{}, false
 	}
 	low := s.log.sum(func(r *reading) bool {
-		return r.phase == Approach && !r.settling && !r.void && !r.tainted && r.level > .2*x && r.level < .75*x
+		return s.climbing(r) && !r.settling && !r.void && !r.tainted && r.level > .2*x && r.level < .75*x
 	})
 	h := s.hangover(x, pool)
 	var all []crossing

@@ -11,6 +11,9 @@ func linear(s stress.Signal) bool { return s == stress.CPU || s == stress.Networ
 
 // idle is a signal's pressure with no load.
 func (s *Search) idle(k int) float64 {
+	if s.live() {
+		return s.intercept(k)
+	}
 	p0 := s.log.sum(func(r *reading) bool { return r.phase == Idle }).p[k]
 	if math.IsNaN(p0) {
 		return 0

@@ -19,7 +19,7 @@ type Phase string
 // The phases of a run, in order; recover can follow any of the loaded ones but
 // the reference.
 const (
-	Idle     Phase = "idle"     // no load: where each signal starts
+	Idle     Phase = "idle"     // no load, or live traffic as found: where each signal starts
 	Approach Phase = "approach" // climbing on headroom
 	Hold     Phase = "hold"     // the step whose measured part counts
 	Recover  Phase = "recover"  // the load was cut; waiting for calm
@@ -34,6 +34,8 @@ type Step struct {
 	Phase Phase
 	// Level to offer, in the loader's unit.
 	Level float64
+	// Drain asks for no load at all of a loader whose level 0 leaves some.
+	Drain bool
 	// Settling windows are not measured.
 	Settling bool
 	// Left is how long the search expects to need still, at least; for people.

@@ -41,6 +41,8 @@ type Search struct {
 	events    int       // instant events so far
 	lowered   int       // times the first level was lowered
 	generator float64   // the level at which the generator gave out, 0 if never
+	drain     bool      // the target was not calm with the traffic as found
+	capped    string    // why the load was last less than asked, of live traffic
 
 	holding  int // the first reading of this hold
 	held     int // the first reading at about the present level
@@ -56,7 +58,7 @@ type Search struct {
 // NewSearch returns a search that has seen nothing yet.
 func NewSearch(c SearchConfig) *Search {
 	s := &Search{cfg: c.withDefaults(), want: c.precision(), bad: math.Inf(1), measured: estimate{signal: none, runner: none}}
-	s.log.voids = map[stress.Void]float64{}
+	s.log.voids, s.log.floor = map[stress.Void]float64{}, s.cfg.Floor
 	s.ceiling = s.cfg.Max
 	s.turn(Idle, 0, 0, "where every signal starts")
 	return s
@@ -67,7 +69,7 @@ func (s *Search) Next() Step {
 	if s.ended != nil {
 		return Step{Phase: Done, Why: s.ended.Why}
 	}
-	return Step{Phase: s.phase, Level: s.level, Settling: s.settling(), Left: s.left(), Why: s.why}
+	return Step{Phase: s.phase, Level: s.level, Drain: s.drain, Settling: s.settling(), Left: s.left(), Why: s.why}
 }
 
 // Done reports whether the search has ended.
@@ -88,11 +90,16 @@ func (s *Search) Observe(o stress.Observation) {
 	}
 	s.log.add(o, s.Next())
 	s.inFlight = math.Max(0, s.inFlight+float64(o.Sent)-float64(o.Done))
+	if o.Capped != "" {
+		s.capped = o.Capped
+	}
 	switch {
 	case s.happened(o.Events):
 	case s.voided(o.Void):
 	case s.log.now() >= s.want.limit:
 		s.timeUp()
+	case s.phase == Idle && s.live():
+		s.found()
 	case s.phase == Idle:
 		s.idling()
 	case s.phase == Approach:
@@ -116,7 +123,7 @@ const (
 
 // turn sets the load.
 func (s *Search) turn(phase Phase, level, settle float64, why string) {
-	s.phase, s.level, s.why = phase, level, why
+	s.phase, s.level, s.why, s.drain = phase, level, why, false
 	s.settle = settle + 3*s.cfg.Delay.Seconds()
 	s.turned, s.from = s.log.now(), len(s.log.rows)
 }
@@ -158,14 +165,24 @@ func (s *Search) climb(level float64, why string) {
 	s.turn(Approach, level, min(max(settleRequests/level, shortest), longest), why)
 }
 
-// The approach's table: below the pressure, aim for the target, and never
-// raise the load by more than the factor.
-var rungs = []struct{ below, target, factor, requests float64 }{
+// A rung of the approach: below the pressure, aim for the target, and never
+// raise the load by more than the factor, after so many requests.
+type rung struct{ below, target, factor, requests float64 }
+
+var rungs = []rung{
 	{.25, .55, 3.0, 15},
 	{.50, .78, 1.8, 40},
 	{.70, .90, 1.3, 80},
 	{.85, .96, 1.13, 150},
 	{math.Inf(1), 0, 1.06, 150}, // the set point
+}
+
+func rungAt(pressure float64) rung {
+	rung := rungs[0]
+	for i := 0; pressure >= rung.below; i++ {
+		rung = rungs[i]
+	}
+	return rung
 }
 
 const (
@@ -185,13 +202,15 @@ func (s *Search) approach() {
 	}
 	at := s.here()
 	pm := s.pressed(at)
-	rung := rungs[0]
-	for i := 0; pm >= rung.below; i++ {
-		rung = rungs[i]
-	}
+	rung := rungAt(pm)
 	if at.dt < measureTime-.05 || at.sent < rung.requests && at.dt < measureMost {
 		return
 	}
+	s.rise(at, pm, rung)
+}
+
+// rise takes the step, or begins the hold.
+func (s *Search) rise(at sum, pm float64, rung rung) {
 	set := s.set(s.level)
 	if pm < 1 {
 		s.good = math.Max(s.good, s.level)
@@ -204,12 +223,19 @@ func (s *Search) approach() {
 	if target == 0 {
 		target = set
 	}
-	next := s.level * (1 + (target/math.Max(pm, .01)-1)/aimSlope) / (1 + aimNoise/math.Sqrt(math.Max(at.sent, 1)))
-	next = min(max(next, 1.015*s.level), rung.factor*s.level)
+	ahead := (1 + (target/math.Max(pm, .01)-1)/aimSlope) / (1 + aimNoise/math.Sqrt(math.Max(at.sent, 1)))
+	next := min(max(s.level*ahead, 1.015*s.level), rung.factor*s.level)
+	if s.live() { // from what was had
+		next = min(at.rate()*ahead, rung.factor*s.level)
+	}
 	for _, t := range s.trips {
 		if t.Level > s.level { // no more than halfway to what tripped
 			next = math.Min(next, math.Max(1.01*s.level, math.Sqrt(s.level*t.Level)))
 		}
+	}
+	if s.live() && next < 1.01*s.level {
+		s.startHold(s.level, "the traffic comes no nearer to the limit")
+		return
 	}
 	s.climb(next, fmt.Sprintf("at %.2f of the limit", pm))
 }

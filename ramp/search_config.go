@@ -22,6 +22,14 @@ type SearchConfig struct {
 	Cores float64
 	// Errors is the share of failures allowed above the base rate; 0 is .005.
 	Errors float64
+	// Floor is the rate that the target has whatever is asked, in the loader's
+	// unit: that of live traffic with the weight as found. Above 0 it says that
+	// the load is live: level 0 is not silence but the floor, which is where the
+	// search starts, whatever Start and LastKnown say; what is asked may be more
+	// than can be had; and each window's own rate is what counts.
+	Floor float64
+	// Within is how long the load can be had; 0 is no bound.
+	Within time.Duration
 	// Timeout is the longest that a request may take, 0 if unknown. Requests
 	// in flight for half of it are a trip: failures would follow.
 	Timeout time.Duration
@@ -58,7 +66,7 @@ func (c SearchConfig) withDefaults() SearchConfig {
 		return 0
 	}
 	c.Start, c.Max, c.LastKnown = positive(c.Start), positive(c.Max), positive(c.LastKnown)
-	c.Cores, c.Errors = positive(c.Cores), positive(c.Errors)
+	c.Cores, c.Errors, c.Floor = positive(c.Cores), positive(c.Errors), positive(c.Floor)
 	if c.Errors == 0 {
 		c.Errors = .005
 	}
@@ -74,13 +82,20 @@ func (c SearchConfig) withDefaults() SearchConfig {
 		c.Max = mostLevel
 	}
 	c.Start = math.Min(c.Start, c.Max)
+	if c.Floor > 0 {
+		c.Start, c.Max = c.Floor, math.Max(c.Floor, c.Max)
+	}
 	c.Delay = max(0, min(c.Delay, 10*time.Second))
 	return c
 }
 
 func (c SearchConfig) precision() precision {
-	if p, ok := precisions[c.Precision]; ok {
-		return p
+	p, ok := precisions[c.Precision]
+	if !ok {
+		p = precisions["standard"]
 	}
-	return precisions["standard"]
+	if c.Within > 0 {
+		p.limit = math.Min(p.limit, c.Within.Seconds())
+	}
+	return p
 }

@@ -17,18 +17,25 @@ func (s *Search) note(n string) {
 // end closes the search.
 func (s *Search) end(r Result) {
 	r.Trips, r.Notes = s.trips, s.notes
-	if r.Break == 0 && !math.IsInf(s.bad, 1) {
-		r.Break = s.bad
+	if r.Break == 0 {
+		r.Break = s.broke()
 	}
 	s.ended = &r
 }
 
 func (s *Search) inconclusive(why string) Result {
-	r := Result{Ending: Inconclusive, Why: why, Trips: s.trips, Notes: s.notes}
-	if !math.IsInf(s.bad, 1) {
-		r.Break = s.bad
+	return Result{Ending: Inconclusive, Why: why, Trips: s.trips, Notes: s.notes, Break: s.broke()}
+}
+
+// broke is the lowest level known to fail, 0 where none is.
+func (s *Search) broke() float64 {
+	switch {
+	case math.IsInf(s.bad, 1):
+		return 0
+	case s.live():
+		return s.had(s.bad)
 	}
-	return r
+	return s.bad
 }
 
 // answer ends with what the hold found.
@@ -56,6 +63,10 @@ func (s *Search) answer(e estimate) {
 		}
 		r.Sustained.AtLimit, r.Sustained.Interval = served, Interval{Lo: served, Level: .95, Basis: "within hold"}
 	}
+	if s.live() && r.Ending == Found && e.level > reach*at.rate() {
+		r.Ending, r.Why = AtLeast, s.short(at)
+		r.Sustained.AtLimit, r.Sustained.Interval = served, Interval{Lo: served, Level: .95, Basis: "within hold"}
+	}
 	s.doubts(at, rows)
 	if e.hangover > 0 {
 		// On real machines a cost that rose for another reason looks the same, so
@@ -81,7 +92,7 @@ func (s *Search) doubts(at sum, rows []reading) {
 		s.note(fmt.Sprintf("the hold was at %.3f of its limit", p))
 	}
 	// Poisson arrivals miss the level by their own noise.
-	if at.sent < .99*asked-3*math.Sqrt(asked) {
+	if at.sent < .99*asked-3*math.Sqrt(asked) && !s.live() {
 		s.note(fmt.Sprintf("sent %.1f %% of what was asked", 100*ratio(at.sent, asked)))
 	}
 	if e := ratio(at.failed, at.done); e > s.base()+s.cfg.Errors {

@@ -124,12 +124,12 @@ func (s *Search) cool() {
 
 // shift moves the hold to where the estimate wants it, if that is worth it.
 func (s *Search) shift(e estimate, here sum) bool {
-	wanted := math.Min(s.set(e.now)*e.now, s.highest())
+	wanted := math.Min(s.set(e.now)*e.now, s.highest()) * s.overshot(here)
 	off := s.level/wanted - 1
 	last := s.want.limit-s.log.now() < s.want.hold+holdLongest
 	late := here.dt >= .8*s.want.hold && here.sent >= .8*s.want.requests
 	switch {
-	case s.moves >= mostMoves:
+	case s.moves >= mostMoves, off < 0 && s.bounded(here):
 		return false
 	case off < -stepUp && e.now > reach*s.level && !last:
 		s.held = len(s.log.rows)
@@ -162,7 +162,7 @@ func (s *Search) enough(e estimate) bool {
 	if span.dt < s.want.hold-.05 || span.sent < math.Min(s.want.requests, 2000) || pool.sent < s.want.requests {
 		return false
 	}
-	if span.most() > 1 || e.now > reach*s.level/s.set(s.level) && s.level < atBound*s.highest() {
+	if span.most() > 1 || e.now > reach*s.level/s.set(s.level) && s.level < atBound*s.highest() && !s.bounded(span) {
 		return false
 	}
 	if pool.dt >= s.want.most && (pool.sent >= 3*s.want.requests || e.half() < 2*s.want.half) {

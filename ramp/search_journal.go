@@ -20,6 +20,7 @@ type reading struct {
 	latency            float64   // pressure of latency_p99, NaN where absent
 	phase              Phase
 	settling, void     bool
+	capped             bool // less than asked, because live traffic has its bounds
 	tainted            bool // the server had just been saturated
 	dropped            bool // led up to a trip
 }
@@ -39,6 +40,7 @@ func (r *reading) most() float64 {
 type journal struct {
 	names []stress.Signal // the signals with a line: all but errors and latency
 	rows  []reading
+	floor float64 // the lowest level that there is: live traffic's, as found
 
 	saturated, calm float64 // seconds on end
 	pushed, tainted bool
@@ -62,9 +64,9 @@ func (j *journal) add(o stress.Observation, step Step) *reading {
 		dt = 1
 	}
 	dt = min(max(dt, .2), 60)
-	r := reading{dt: dt, end: j.now() + dt, level: step.Level, phase: step.Phase, settling: step.Settling,
+	r := reading{dt: dt, end: j.now() + dt, level: max(step.Level, j.floor), phase: step.Phase, settling: step.Settling,
 		sent: float64(o.Sent), done: float64(o.Done), failed: min(float64(o.Failed), float64(o.Done)),
-		void: o.Void != "", latency: math.NaN()}
+		void: o.Void != "", capped: o.Capped != "", latency: math.NaN()}
 	r.work = o.Work["cpu_seconds"]
 	if !(r.work > 0) {
 		r.work = o.Work["instructions"]
@@ -166,6 +168,7 @@ func (j *journal) taint(r *reading) bool {
 // A sum condenses readings: totals, and each signal's mean over time.
 type sum struct {
 	dt, sent, done, failed float64
+	capped                 float64   // time in which the load was less than asked
 	work, worked           float64   // work, and the requests done where it was read
 	p                      []float64 // mean pressure; NaN where never read
 	latency, latencyTime   float64
@@ -183,6 +186,9 @@ func (j *journal) sum(keep func(*reading) bool) sum {
 		s.sent += r.sent
 		s.done += r.done
 		s.failed += r.failed
+		if r.capped {
+			s.capped += r.dt
+		}
 		if r.work > 0 {
 			s.work += r.work
 			s.worked += r.done

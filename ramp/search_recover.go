@@ -53,7 +53,7 @@ func (s *Search) fall(a *alarm) {
 		s.after, s.back = Approach, math.Sqrt(s.good*s.level)
 	}
 	if s.level < again*s.good {
-		s.good *= .9 // it was not: a knee takes its time to show
+		s.good = math.Max(.9*s.good, s.cfg.Floor) // it was not: a knee takes its time to show
 	}
 	s.relief = drained
 	s.turn(Recover, s.firstCut(), 0, a.why)
@@ -101,6 +101,10 @@ func (s *Search) happened(events []stress.Event) bool {
 	if len(events) == 0 {
 		return false
 	}
+	if i := slices.IndexFunc(events, func(e stress.Event) bool { return e.Kind == stress.LoadLost }); i >= 0 {
+		s.end(s.inconclusive(events[i].Detail))
+		return true
+	}
 	e := events[0]
 	for _, other := range events {
 		if other.Kind == stress.TargetGone {
@@ -147,8 +151,10 @@ const (
 // recover waits until the server is itself again.
 func (s *Search) recover() {
 	elapsed := s.elapsed()
-	quiet := s.log.rows[len(s.log.rows)-1].most() < calmMost && s.inFlight < 1
+	quiet := s.log.rows[len(s.log.rows)-1].most() < calmMost && s.inFlight < 1+usualInFlight*s.cfg.Floor
 	switch {
+	case s.relief == unloaded && s.live() && !quiet && elapsed >= zeroLeast:
+		s.stillPressed(elapsed)
 	case s.relief == unloaded && (elapsed >= zeroLeast && quiet || elapsed >= zeroMost):
 		s.inFlight = 0
 		fallthrough
@@ -171,7 +177,7 @@ func (s *Search) calm() bool {
 	need := min(max(calmRequests/math.Max(s.level, 1), calmLeast), calmWait)
 	var dt, work, done float64
 	for _, r := range slices.Backward(s.log.rows[s.from:]) {
-		if dt >= need-.05 || r.most() > calmMost || r.failed > 0 {
+		if dt >= need-.05 || r.most() > calmMost || r.failed > s.usual(r.done) {
 			break
 		}
 		dt += r.dt

@@ -168,7 +168,7 @@ func (s *Search) queueing(rows []reading) string {
 // at most 2 %: a target that fails more is failing.
 func (s *Search) base() float64 {
 	b := s.log.sum(func(r *reading) bool {
-		return r.phase == Approach && !r.void && !r.tainted && r.most() < .7
+		return s.climbing(r) && !r.void && !r.tainted && r.most() < .7
 	})
 	if b.done < 200 {
 		return 0 // too few to tell

@@ -85,6 +85,9 @@ type Observation struct {
 	Pressure map[Signal]float64 `json:"pressure"`
 	// Work is what the target spent, by unit: cpu_seconds, requests, instructions.
 	Work map[string]float64 `json:"work,omitempty"`
+	// Capped says why the load was less than asked although nothing went wrong:
+	// live traffic has its bounds. Such a window counts.
+	Capped string `json:"capped,omitempty"`
 	// Missing are the signals with a limit that had no value.
 	Missing []Signal `json:"missing,omitempty"`
 	// Events are the instant events of the window; any one cuts the load.
@@ -134,4 +137,5 @@ const (
 	BacklogHalf  EventKind = "backlog half full"
 	KernelSilent EventKind = "kernel sources silent"
 	TargetGone   EventKind = "target gone"
+	LoadLost     EventKind = "load lost" // live traffic was put back, and cannot be had again
 )
