@@ -18,17 +18,19 @@ type Terms struct {
 	// matters to instructions and the CPU's model to cpu_seconds only: a second
 	// of one CPU is not a second of another.
 	Unit, Scope, ISA, CPU string
-	// LoadUnit, Engine and Arrivals are of the load, Mix each request's share.
-	LoadUnit, Engine, Arrivals string
-	Mix                        map[string]float64
+	// Load is its kind: live traffic does not compare with a mix that was
+	// generated. LoadUnit, Engine and Arrivals are of the load, Mix each request's
+	// share; of two kinds they are not looked at.
+	Load, LoadUnit, Engine, Arrivals string
+	Mix                              map[string]float64
 	// Limits are those in force, in the signals' own units.
 	Limits map[string]float64
 }
 
 // A DifferError is one thing that keeps two measurements from being compared.
 type DifferError struct {
-	// What is ending, unit, scope, isa, cpu, load unit, engine, arrivals, mix or
-	// limits.
+	// What is ending, unit, scope, isa, cpu, load, load unit, engine, arrivals, mix
+	// or limits.
 	What      string
 	Base, New string
 }
@@ -41,7 +43,7 @@ func (e *DifferError) Error() string {
 }
 
 var plural = map[string]string{"unit": "units of work", "scope": "scopes", "isa": "instruction sets", "cpu": "CPUs, whose seconds are not the same,",
-	"load unit": "units of load", "engine": "engines", "arrivals": "arrivals", "mix": "mixes of requests", "limits": "limits"}
+	"load": "kinds of load", "load unit": "units of load", "engine": "engines", "arrivals": "arrivals", "mix": "mixes of requests", "limits": "limits"}
 
 // Hint is the remedy.
 func (e *DifferError) Hint() string {
@@ -52,6 +54,8 @@ func (e *DifferError) Hint() string {
 		return "have both count the same, or compare their sustained rates"
 	case "isa", "cpu":
 		return "compare their sustained rates on the same mix instead"
+	case "load":
+		return "measure both on live traffic, or both by generated load"
 	}
 	return "run both with the same scenario"
 }
@@ -66,6 +70,7 @@ func (t Terms) Differ(other Terms) error {
 	if t.Ending != "found" || other.Ending != "found" {
 		differ("ending", t.Ending, other.Ending)
 	}
+	alike := t.Load == other.Load
 	for _, f := range []struct {
 		what, base, new string
 		matters         bool
@@ -74,9 +79,10 @@ func (t Terms) Differ(other Terms) error {
 		{"scope", t.Scope, other.Scope, t.Unit == other.Unit && t.Unit != Requests},
 		{"isa", t.ISA, other.ISA, t.Unit == Instructions && other.Unit == Instructions},
 		{"cpu", t.CPU, other.CPU, t.Unit == CPUSeconds && other.Unit == CPUSeconds},
+		{"load", t.Load, other.Load, true},
 		{"load unit", t.LoadUnit, other.LoadUnit, true},
-		{"engine", t.Engine, other.Engine, true},
-		{"arrivals", t.Arrivals, other.Arrivals, true},
+		{"engine", t.Engine, other.Engine, alike},
+		{"arrivals", t.Arrivals, other.Arrivals, alike},
 	} {
 		if f.matters && f.base != f.new {
 			differ(f.what, named(f.base), named(f.new))
@@ -86,7 +92,7 @@ func (t Terms) Differ(other Terms) error {
 		what      string
 		base, new map[string]float64
 	}{{"mix", t.Mix, other.Mix}, {"limits", t.Limits, other.Limits}} {
-		if base, new := apart(f.base, f.new); base != new {
+		if base, new := apart(f.base, f.new); base != new && (alike || f.what != "mix") {
 			differ(f.what, base, new)
 		}
 	}

@@ -77,6 +77,9 @@ func (c *Comparison) doubt() {
 	if shared > 0 {
 		c.warn("%d of the base's %d measurements are on the other side, too: the two look more alike than they are", shared, len(c.Base.measured))
 	}
+	if a, b := c.Base.measured[0].Record, c.New.measured[0].Record; a.Load.Kind == LiveTraffic && b.Load.Kind == LiveTraffic && a.ID != b.ID {
+		c.warn("both were measured on live traffic, whose mix nobody chose: at other hours it may differ, and the figures with it")
+	}
 	if a, b := c.Base.measured[0].Record.Scenario, c.New.measured[0].Record.Scenario; a != b {
 		c.warn("the two were measured by different scenarios (%s and %s): check that the same requests mean the same", a, b)
 	}
@@ -178,7 +181,7 @@ func (s Subject) side(work string, value func(*Record, *Repeat) float64) appweig
 
 // terms are what must be the same on both sides.
 func (m Measured) terms(r *Repeat, work string) appweight.Terms {
-	t := appweight.Terms{Ending: string(m.Target.Ending), LoadUnit: m.Record.Load.Unit, Engine: m.Record.Load.Engine,
+	t := appweight.Terms{Ending: string(m.Target.Ending), Load: m.Record.Load.Kind, LoadUnit: m.Record.Load.Unit, Engine: m.Record.Load.Engine,
 		Arrivals: m.Record.Load.Arrivals, Mix: m.Record.Load.Mix, Limits: map[string]float64{}}
 	for name, v := range m.Record.Limits {
 		t.Limits[string(name)] = v

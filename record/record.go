@@ -38,11 +38,13 @@ type Record struct {
 	Env Env `json:"env"`
 	// Limits are those that the scenario set, in the signals' own units. Two
 	// of them depend on the target and are learnt: Repeat.Limits has these.
-	Limits    map[stress.Signal]float64 `json:"limits"`
-	Load      Load                      `json:"load"`
-	Targets   []Target                  `json:"targets"`
-	Fleet     *Fleet                    `json:"fleet,omitempty"`
-	AppWeight []Score                   `json:"appweight,omitempty"`
+	Limits map[stress.Signal]float64 `json:"limits"`
+	Load   Load                      `json:"load"`
+	// Live tells of the load balancer where the load was live traffic.
+	Live      *Live    `json:"live,omitempty"`
+	Targets   []Target `json:"targets"`
+	Fleet     *Fleet   `json:"fleet,omitempty"`
+	AppWeight []Score  `json:"appweight,omitempty"`
 	// FleetScore is that of a fleet of several generations or regions.
 	FleetScore   *FleetScore   `json:"fleet_score,omitempty"`
 	Requirements []Requirement `json:"requirements,omitempty"`
@@ -62,7 +64,7 @@ type Env struct {
 
 // Load is what was offered.
 type Load struct {
-	Kind     string `json:"kind"` // "synthetic mix": generated, not live, traffic
+	Kind     string `json:"kind"` // "synthetic mix", which was generated, or "live traffic"
 	Unit     string `json:"unit"` // of levels and rates: req/s
 	Engine   string `json:"engine,omitempty"`
 	Arrivals string `json:"arrivals,omitempty"`

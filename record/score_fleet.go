@@ -156,11 +156,19 @@ func (r *Record) compareMix(g group, fleets []appweight.Fleet) {
 			}
 		}
 		if off := ours / theirs; off > mixOff || off < 1/mixOff {
-			r.warn("a request of the mix costs %s %s%s, one of the fleet's %s (%+.0f%%): %s", amount(ours, f.Unit), at, g.of(), amount(theirs, f.Unit),
+			r.warn("a request of the %s costs %s %s%s, one of the fleet's %s (%+.0f%%): %s", r.traffic(), amount(ours, f.Unit), at, g.of(), amount(theirs, f.Unit),
 				100*(off-1), r.mixMatters(repeat, off))
 		}
 		return
 	}
+}
+
+// traffic names what the servers were measured with.
+func (r *Record) traffic() string {
+	if r.Load.Kind == LiveTraffic {
+		return LiveTraffic
+	}
+	return "mix"
 }
 
 // mixMatters is what another cost of a request means for the score.

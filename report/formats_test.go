@@ -52,7 +52,7 @@ func hostile(t *testing.T) *record.Record {
 func TestGoldenFormats(t *testing.T) {
 	all, summary := records(t), regexp.MustCompile(`(?s)<!\[CDATA\[.*\]\]>`) // which has goldens of its own
 	for ending, f := range map[string]Format{"md": Markdown, "xml": JUnit, "prom": OpenMetrics, "bench": Benchfmt} {
-		for _, name := range []string{"found", "found_doubts", "found_repeats", "found_generations", "found_fleet", "found_fleet_unmeasured", "found_load_adjusted", "at_least", "at_most", "inconclusive_generator"} {
+		for _, name := range []string{"found", "found_doubts", "found_repeats", "found_generations", "found_fleet", "found_fleet_unmeasured", "found_load_adjusted", "at_least", "at_most", "inconclusive_generator", "live", "live_not_restored"} {
 			t.Run(name+"."+ending, func(t *testing.T) {
 				got := summary.ReplaceAllString(rendered(t, f, all[name]), "SUMMARY")
 				path := filepath.Join("testdata", name+"."+ending)

@@ -46,6 +46,7 @@ type sheet struct {
 	Sides    template.HTML
 	Nights   *nightsView
 	Targets  []targetView
+	Live     *liveView
 	Fleet    []fact
 	Machine  []fact
 }
@@ -99,6 +100,7 @@ func newSheet(r *record.Record, o Options, css template.CSS) sheet {
 	for i := range r.Targets {
 		s.Targets = append(s.Targets, newTargetView(r, &r.Targets[i]))
 	}
+	s.Live = newLiveView(r.Live)
 	s.Nights = newNightsView(o.Trend)
 	s.Fleet = fleetFacts(r)
 	s.Machine = machineFacts(r)

@@ -13,10 +13,12 @@ import (
 
 // JUnit writes what a run found as test cases, in the XML that CI systems read:
 // one case a target, which passes where its limit was found (of a check: where
-// the level was sustained), and one a requirement.
+// the level was sustained), one a requirement, and on live traffic one for the
+// balancer, which passes where every weight was read back as it was found.
 //
 // A failure is what the server is to be blamed for, as exit code 3: a
-// requirement that was missed, a level that was not sustained. An error is what
+// requirement that was missed, a level that was not sustained; and a balancer
+// that may have been left changed, as exit code 1. An error is what
 // could not be judged, as exit code 4: no capacity found, a requirement
 // undecided. Nothing is skipped: what is not known must not pass for good.
 func JUnit(w io.Writer, r *record.Record, _ Options) error {
@@ -27,6 +29,9 @@ func JUnit(w io.Writer, r *record.Record, _ Options) error {
 	suite.Properties = append(suite.Properties, junitProperty{"record", r.ID}, junitProperty{"ending", string(r.Ending)})
 	for i := range r.Targets {
 		suite.add(targetCase(r, &r.Targets[i]))
+	}
+	if r.Live != nil {
+		suite.add(restoredCase(r))
 	}
 	for _, q := range r.Requirements {
 		suite.add(requirementCase(r, q))

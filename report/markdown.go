@@ -19,6 +19,7 @@ func Markdown(w io.Writer, r *record.Record, o Options) error {
 	m := &markdown{w: bufio.NewWriter(w)}
 	m.verdict(r, o)
 	m.targets(r)
+	m.live(r)
 	m.scores(r)
 	m.requirements(r)
 	m.list("Doubts", r.Warnings)

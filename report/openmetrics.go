@@ -29,6 +29,7 @@ func OpenMetrics(w io.Writer, r *record.Record, o Options) error {
 		m.score(r, s)
 	}
 	m.fleet(r)
+	m.live(r)
 	m.nights(r, o.Trend)
 	for _, q := range r.Requirements {
 		for _, outcome := range []record.Outcome{record.Met, record.Missed, record.Undecided} {

@@ -24,6 +24,7 @@ func Text(w io.Writer, r *record.Record, o Options) error {
 		p.gap()
 		p.target(r, &r.Targets[i])
 	}
+	p.live(r)
 	p.scores(r)
 	p.nights(o.Trend)
 	p.gap()

@@ -109,7 +109,7 @@ func alike(base, new *scenarios.Scenario) error {
 // terms are what two scenarios must have in common.
 func terms(s *scenarios.Scenario) appweight.Terms {
 	r := newRecord(s)
-	t := appweight.Terms{Ending: string(record.Found), LoadUnit: r.Load.Unit, Engine: r.Load.Engine, Arrivals: r.Load.Arrivals,
+	t := appweight.Terms{Ending: string(record.Found), Load: r.Load.Kind, LoadUnit: r.Load.Unit, Engine: r.Load.Engine, Arrivals: r.Load.Arrivals,
 		Mix: r.Load.Mix, Limits: map[string]float64{}}
 	for name, v := range r.Limits {
 		t.Limits[string(name)] = v
