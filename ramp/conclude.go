@@ -44,8 +44,29 @@ func Conclude(r Result, windows []Window, limits map[stress.Signal]float64) Run 
 	if run.To > run.From {
 		run.Measured = stress.Summarise(all[run.From:run.To])
 	}
-	run.Verdict = stress.Name(all, run.From, run.To, limits)
+	from, to := run.From, run.To
+	if r.Ending != Inconclusive { // void windows had no say in it, and have none in its name
+		all, from, to = counted(all, from, to)
+	}
+	run.Verdict = stress.Name(all, from, to, limits)
 	return run
+}
+
+// counted leaves the void windows out, and finds the hold among the others.
+func counted(all []stress.Observation, from, to int) (kept []stress.Observation, first, last int) {
+	for i, o := range all {
+		if o.Void != "" {
+			continue
+		}
+		if i < from {
+			first++
+		}
+		if i < to {
+			last++
+		}
+		kept = append(kept, o)
+	}
+	return kept, first, last
 }
 
 // steps groups neighbouring windows of one phase and level. Settling windows
