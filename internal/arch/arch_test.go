@@ -30,11 +30,11 @@ var mayImport = map[string][]string{
 	"loadgen":                {},
 	"loadgen/shift":          {"loadgen", "loadgen/shift/balancer", "loadgen/shift/watchdog"},
 	"loadgen/shift/balancer": {},
-	"loadgen/shift/watchdog": {"loadgen/shift/balancer"},
+	"loadgen/shift/watchdog": {"internal/door", "loadgen/shift/balancer"},
 	"stress":                 {},
 	"stress/probe":           {"stress", "stress/probe/pmu"},
 	"stress/probe/pmu":       {},
-	"stress/agent":           {"stress", "stress/probe", "stress/probe/pmu"},
+	"stress/agent":           {"internal/door", "stress", "stress/probe", "stress/probe/pmu"},
 	"appweight":              {},
 	"appweight/fleet":        {"appweight"},
 	"ramp":                   {"loadgen", "stress"},
@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"scenarios":              {"appweight", "appweight/fleet", "loadgen", "loadgen/shift", "loadgen/shift/balancer", "ramp", "stress", "stress/probe"},
 	"internal":               {},
 	"testbed":                {},
+	"testbed/live":           {"internal/supervise"},
 	"cmd":                    {"*"},
 }
 
