@@ -38,17 +38,32 @@ type Backend struct {
 	// Boot is the balancer's process that was asked; another one has counters,
 	// and perhaps weights, of its own.
 	Boot string `json:"boot"`
-	// MaxWeight is the highest weight that the balancer takes.
-	MaxWeight int      `json:"max_weight"`
-	Servers   []Server `json:"servers"`
+	// MinWeight and MaxWeight are the lowest and the highest weight that the
+	// balancer takes; below MinWeight a server would have to be taken out.
+	MinWeight int `json:"min_weight"`
+	MaxWeight int `json:"max_weight"`
+	// Algorithm shares the traffic out, in the balancer's own word; empty where
+	// it does not tell.
+	Algorithm string `json:"algorithm,omitempty"`
+	// Fixed says why weights cannot be set while the balancer runs; empty where
+	// they can. Doubts are what somebody who sets them should know.
+	Fixed  string   `json:"fixed,omitempty"`
+	Doubts []string `json:"doubts,omitempty"`
+	// Queued requests wait at the balancer for any server; now.
+	Queued int `json:"queued,omitempty"`
+	// Failed are the answers with a status of 5xx that the backend's users got,
+	// whoever made them; a request that went well with another server is none.
+	Failed  uint64   `json:"failed"`
+	Servers []Server `json:"servers"`
 }
 
 // A Server is one server of a backend.
 type Server struct {
 	Name    string `json:"name"`
 	Address string `json:"address,omitempty"` // host:port, where the balancer tells it
-	// Weight as it stands, and as the balancer's configuration has it; 0 gets no
-	// new traffic.
+	// Weight as it was set last, whatever acts on it besides (a slow start), and
+	// as the balancer's configuration has it, 0 where it does not tell. A weight
+	// of 0 gets no new traffic.
 	Weight  int `json:"weight"`
 	Initial int `json:"initial,omitempty"`
 	// MaxConns is the valve as it stands; 0 where there is none.
@@ -58,8 +73,9 @@ type Server struct {
 	Detail string `json:"detail,omitempty"`
 	Backup bool   `json:"backup,omitempty"`
 
-	// Requests that the balancer gave to the server, and those of them that the
-	// server failed: no connection, no answer, a broken one, or a status of 5xx.
+	// Requests that the balancer gave to the server (where it counts them only
+	// when they are answered, InFlight is 0), and those of them that the server
+	// failed: no connection, no answer, a broken one, or a status of 5xx.
 	Requests uint64 `json:"requests"`
 	Failed   uint64 `json:"failed"`
 	// Retried requests were given to a server again, or to another.
@@ -76,12 +92,14 @@ type Server struct {
 	Times map[int]uint64 `json:"times,omitempty"`
 }
 
-// A Status is whether a server takes traffic.
+// A Status is whether a server may take traffic: what health checks and people
+// say of it. A server that only has a weight of 0 is Up.
 type Status string
 
 // The statuses. Anything but Up is a reason to leave a backend alone.
 const (
 	Up          Status = "up"
+	Failing     Status = "failing" // up, but its last health check failed
 	Down        Status = "down"
 	Drain       Status = "drain"
 	Maintenance Status = "maintenance"

@@ -1,0 +1,180 @@
+package balancer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// verifyWithin bounds the wait for the new workers of a reload.
+	verifyWithin = 10 * time.Second
+	verifyEvery  = 20 * time.Millisecond
+	// tick is the grain of a process's start time.
+	tick = 10 * time.Millisecond
+)
+
+// A process of nginx, as /proc has it.
+type process struct {
+	pid     int
+	ticks   int64     // when it started, since the machine did
+	started time.Time // the same, by the clock, within a tick
+	title   string
+}
+
+// leaving reports whether a worker only ends what it has begun.
+func (p process) leaving() bool { return strings.Contains(p.title, "shutting down") }
+
+// master finds nginx's master process by its pid file.
+func master(pidFile string) (process, error) {
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		return process{}, fmt.Errorf("nginx's pid file tells no process: does nginx run? (%w)", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid < 1 {
+		return process{}, fmt.Errorf("nginx's pid file %s has no number in it (%q)", pidFile, shorten(string(text)))
+	}
+	p, parent := readProcess(pid)
+	if parent < 0 {
+		return process{}, fmt.Errorf("nginx does not run: process %d of %s is gone", pid, pidFile)
+	}
+	if !strings.HasPrefix(p.title, "nginx: master") {
+		return process{}, fmt.Errorf("process %d of %s is %q, and not nginx's master", pid, pidFile, shorten(p.title))
+	}
+	return p, nil
+}
+
+// workers are the children of the master that serve, or served, requests.
+func workers(master int) ([]process, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("looking for nginx's workers: %w", err)
+	}
+	var all []process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if p, parent := readProcess(pid); parent == master && strings.HasPrefix(p.title, "nginx: worker") {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// readProcess reads one process; the parent is -1 where it is gone.
+func readProcess(pid int) (p process, parent int) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return p, -1
+	}
+	// The name, in parentheses, may have anything in it.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 20 {
+		return p, -1
+	}
+	parent, err = strconv.Atoi(fields[1])
+	ticks, err2 := strconv.ParseInt(fields[19], 10, 64)
+	title, err3 := os.ReadFile(filepath.Join(dir, "cmdline"))
+	var up unix.Timespec
+	err4 := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up)
+	if err != nil || err2 != nil || err3 != nil || err4 != nil {
+		return p, -1
+	}
+	p = process{pid: pid, ticks: ticks, title: string(bytes.TrimRight(title, "\x00"))}
+	p.started = time.Now().Add(time.Duration(ticks)*tick - time.Duration(up.Nano()))
+	return p, parent
+}
+
+// renewed reports whether every worker that ran before is gone or leaving, and
+// another one serves.
+func renewed(before, now []process) bool {
+	old := map[int]bool{}
+	for _, p := range before {
+		old[p.pid] = true
+	}
+	fresh := false
+	for _, p := range now {
+		switch {
+		case p.leaving():
+		case old[p.pid]:
+			return false
+		default:
+			fresh = true
+		}
+	}
+	return fresh
+}
+
+// awaitRenewed waits for the workers that a reload brings.
+func awaitRenewed(ctx context.Context, master int, before []process) error {
+	ctx, cancel := context.WithTimeout(ctx, verifyWithin)
+	defer cancel()
+	every := time.NewTicker(verifyEvery)
+	defer every.Stop()
+	for {
+		now, err := workers(master)
+		if err != nil {
+			return err
+		}
+		if renewed(before, now) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("nginx has no new workers after %v: its error log says why (%w)", verifyWithin, context.Cause(ctx))
+		case <-every.C:
+		}
+	}
+}
+
+// run runs a program without a shell and returns what it printed. Its output is
+// bounded, and it is killed with the context.
+func run(ctx context.Context, argv []string) ([]byte, error) {
+	var out, errs bounded
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.WaitDelay = 100 * time.Millisecond // a grandchild may hold the pipes
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%s: %w", argv[0], context.Cause(ctx))
+	case err != nil && errs.Len() > 0:
+		return nil, fmt.Errorf("%s: %w: %s", argv[0], err, shorten(errs.String()))
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", argv[0], err)
+	case out.over:
+		return nil, fmt.Errorf("%s printed more than %d MiB", argv[0], maxOutput>>20)
+	}
+	return out.Bytes(), nil
+}
+
+// maxOutput is the most that is kept of what a program prints.
+const maxOutput = 4 << 20
+
+// bounded keeps the first maxOutput bytes.
+type bounded struct {
+	bytes.Buffer
+	over bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	room := maxOutput - b.Len()
+	if len(p) > room {
+		b.over = true
+		b.Buffer.Write(p[:room])
+		return len(p), nil
+	}
+	return b.Buffer.Write(p)
+}
