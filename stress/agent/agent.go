@@ -15,17 +15,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
-	"log/slog"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/prometheus/exporter-toolkit/web"
-
+	"saturate/internal/door"
 	"saturate/stress"
 	"saturate/stress/probe"
 )
@@ -146,7 +141,7 @@ type Agent struct {
 	host    *target // the machine beside it; nil where it is the target
 	counter *counter
 	streams *streams
-	gate    *gate
+	gate    *door.Gate
 	scheme  string
 	refused refusals
 }
@@ -170,8 +165,8 @@ func Open(c Config) (*Agent, error) {
 		l.Close()
 		return nil, err
 	}
-	a := &Agent{config: c, gate: newGate(l), scheme: "http", counter: newCounter(machine, len(c.Instructions) > 0)}
-	if w.tls {
+	a := &Agent{config: c, gate: door.NewGate(l), scheme: "http", counter: newCounter(machine, len(c.Instructions) > 0)}
+	if w.TLS {
 		a.scheme = "https"
 	}
 	a.main = newTarget(main, a.counter)
@@ -204,7 +199,7 @@ func (a *Agent) Notes() []error {
 	if err := a.counter.doubt(); err != nil {
 		notes = append(notes, err)
 	}
-	if w, err := readWeb(a.config.WebConfig); err == nil && w.tls && !w.mutual {
+	if w, err := readWeb(a.config.WebConfig); err == nil && w.TLS && !w.Mutual {
 		notes = append(notes, broken(trustHint, errors.New("no stream will be served: nothing says which client certificates to trust")))
 	}
 	return notes
@@ -217,53 +212,16 @@ func (a *Agent) targets() []*target {
 	return []*target{a.main, a.host}
 }
 
-const (
-	// slowest is how long a client may take for a request, its TLS handshake
-	// included, and answerWithin how long an answer other than a stream may take.
-	slowest, answerWithin = 3 * time.Second, 5 * time.Second
-	// idleFor is how long a connection is kept for the next request: longer than
-	// between two scrapes.
-	idleFor = 75 * time.Second
-	// largest is the size of a request's header, about.
-	largest = 4 << 10
-	// farewell is how long requests have that are being answered at the end.
-	farewell = time.Second
-)
+// answerWithin is how long an answer other than a stream may take.
+const answerWithin = 5 * time.Second
 
 // Serve answers until ctx ends; it is called once, and closes the agent.
 func (a *Agent) Serve(ctx context.Context) error {
 	defer a.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	server := &http.Server{
-		Handler:           serve(a.handler()),
-		ReadHeaderTimeout: slowest,
-		ReadTimeout:       slowest,
-		WriteTimeout:      answerWithin,
-		IdleTimeout:       idleFor,
-		MaxHeaderBytes:    largest,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       enter,
-		Protocols:         new(http.Protocols),
-		ErrorLog:          log.New(io.Discard, "", 0), // a crowd at the door must not fill a disk
+	if err := door.Serve(ctx, a.gate, a.handler(), answerWithin, a.config.WebConfig); err != nil {
+		return broken("", err)
 	}
-	server.Protocols.SetHTTP1(true)
-	stopped := make(chan struct{})
-	context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		late, cancel := context.WithTimeout(context.Background(), farewell)
-		defer cancel()
-		if server.Shutdown(late) != nil {
-			server.Close()
-		}
-	})
-	err := web.Serve(a.gate, server, &web.FlagConfig{WebConfigFile: &a.config.WebConfig}, slog.New(slog.DiscardHandler))
-	cancel()
-	<-stopped
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return broken("", err)
+	return nil
 }
 
 // Close ends the agent; Serve does it by itself.

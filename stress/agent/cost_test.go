@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"saturate/internal/door"
 	"saturate/stress/probe"
 )
 
@@ -109,7 +110,7 @@ func crowd(t *testing.T, address string) (knocked int) {
 			conns = append(conns, conn)
 		}
 	}
-	time.Sleep(2 * slowest)
+	time.Sleep(2 * door.Slowest)
 	for _, conn := range conns {
 		conn.Close()
 	}

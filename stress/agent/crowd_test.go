@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"saturate/internal/door"
 	"saturate/stress/probe"
 )
 
@@ -83,14 +84,12 @@ func TestCrowd(t *testing.T) {
 			scrape(t, a, config)
 		}
 	}
-	a.gate.mu.Lock()
-	inside := len(a.gate.guests)
-	a.gate.mu.Unlock()
-	if inside > mostGuests {
+	inside := a.gate.Inside()
+	if inside > door.MostGuests {
 		t.Errorf("%d are inside", inside)
 	}
 	t.Logf("%d knocked, %d are inside, %d were turned away; the stream's samples were %v apart at most; the heap grew by %d KiB",
-		len(conns), inside, a.gate.turnedAway.Load(), worst, (int64(heap())-int64(before))>>10)
+		len(conns), inside, a.gate.TurnedAway(), worst, (int64(heap())-int64(before))>>10)
 	if c.Err() != nil || c.Sources()[0].Err != nil {
 		t.Errorf("the stream: %v %v", c.Err(), c.Sources()[0].Err)
 	}
@@ -98,11 +97,7 @@ func TestCrowd(t *testing.T) {
 	if !strings.Contains(text, `saturate_agent_refused_total{reason="connection"}`) {
 		t.Error("nothing tells of it")
 	}
-	await(t, "those inside to be shown out", func() bool {
-		a.gate.mu.Lock()
-		defer a.gate.mu.Unlock()
-		return len(a.gate.guests) < 5
-	})
+	await(t, "those inside to be shown out", func() bool { return a.gate.Inside() < 5 })
 }
 
 // What is no request, or too much of one, is answered with an error or not at

@@ -3,7 +3,6 @@ package agent
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"saturate/internal/door"
 	"saturate/stress"
 	"saturate/stress/probe"
 )
@@ -48,36 +48,13 @@ func newClient(a probe.Agent) (*Client, error) {
 	}
 	transport.Protocols.SetHTTP1(true)
 	if u.Scheme == "https" {
-		if transport.TLSClientConfig, err = trust(a); err != nil {
+		if transport.TLSClientConfig, err = door.Trust(a.CA, a.Cert, a.Key); err != nil {
 			return nil, c.broken("check probes.agent of the scenario", err)
 		}
 	}
 	c.http.Transport = transport
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
-}
-
-// trust reads the certificates.
-func trust(a probe.Agent) (*tls.Config, error) {
-	config := &tls.Config{}
-	if a.CA != "" {
-		text, err := os.ReadFile(a.CA)
-		if err != nil {
-			return nil, err
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s holds no certificate (PEM)", a.CA)
-		}
-	}
-	if a.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(a.Cert, a.Key)
-		if err != nil {
-			return nil, err
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
 }
 
 // connect opens a stream and reads its first line. ctx bounds that alone.

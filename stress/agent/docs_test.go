@@ -49,7 +49,7 @@ func TestDocumentedCertificates(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "tls: bad certificate") && !strings.Contains(err.Error(), "certificate") {
 		t.Error(err)
 	}
-	if w, err := readWeb(a.config.WebConfig); err != nil || !w.tls || !w.mutual {
+	if w, err := readWeb(a.config.WebConfig); err != nil || !w.TLS || !w.Mutual {
 		t.Errorf("%+v %v", w, err)
 	}
 }

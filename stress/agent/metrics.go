@@ -98,7 +98,7 @@ func (p *page) Collect(to chan<- prometheus.Metric) {
 		s.put(p.ownWork, prometheus.CounterValue, v)
 	}
 	s.put(p.streaming, prometheus.GaugeValue, float64(p.streams.count()))
-	s.put(p.refused, prometheus.CounterValue, float64(p.gate.turnedAway.Load()), "connection")
+	s.put(p.refused, prometheus.CounterValue, float64(p.gate.TurnedAway()), "connection")
 	s.put(p.refused, prometheus.CounterValue, float64(p.Agent.refused.streams.Load()), "stream")
 	s.put(p.refused, prometheus.CounterValue, float64(p.Agent.refused.certificates.Load()), "certificate")
 }

@@ -1,4 +1,4 @@
-package agent
+package door
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// mostGuests is how many connections are open at once, and mostEach how many
+	// MostGuests is how many connections are open at once, and mostEach how many
 	// from one address: Prometheus needs one, a controller another.
-	mostGuests, mostEach = 64, 8
+	MostGuests, mostEach = 64, 8
 	// eachSecond is how many an address may open in a second in the long run,
 	// and atOnce how many of them without a pause: a handshake costs CPU.
 	eachSecond, atOnce = 10, 20
@@ -27,16 +27,16 @@ const (
 	// the crowd has to wait outside, in the kernel's queue, where it costs nothing.
 	mostTurnedAway = 500
 	// unheard is how long what was sent may go without the other side's kernel
-	// having it: a sample that is late is worth nothing.
+	// having it: a sample, or a state, that is late is worth nothing.
 	unheard = 2 * time.Second
 	// unsent is how many bytes wait in the kernel to be sent, at most.
 	unsent = 16 << 10
 )
 
-// A gate lets connections in, few at a time, so that a crowd at the door costs
+// A Gate lets connections in, few at a time, so that a crowd at the door costs
 // the server behind it next to nothing. Where there is no room, the oldest guest
 // that is not being served has to leave.
-type gate struct {
+type Gate struct {
 	net.Listener
 	now func() time.Time
 
@@ -58,18 +58,29 @@ type caller struct {
 // A guest is a connection that was let in.
 type guest struct {
 	net.Conn
-	gate *gate
+	gate *Gate
 	from netip.Addr
 	busy atomic.Bool // a request is being answered
 	left sync.Once
 }
 
-func newGate(l net.Listener) *gate {
-	return &gate{Listener: l, now: time.Now, callers: make(map[netip.Addr]*caller)}
+// NewGate puts a gate before a listener.
+func NewGate(l net.Listener) *Gate {
+	return &Gate{Listener: l, now: time.Now, callers: make(map[netip.Addr]*caller)}
 }
 
+// Inside is how many connections are let in now.
+func (g *Gate) Inside() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.guests)
+}
+
+// TurnedAway is how many connections were not let in, or had to leave for another.
+func (g *Gate) TurnedAway() uint64 { return g.turnedAway.Load() }
+
 // Accept returns the next connection that is let in.
-func (g *gate) Accept() (net.Conn, error) {
+func (g *Gate) Accept() (net.Conn, error) {
 	for {
 		conn, err := g.Listener.Accept()
 		if err != nil {
@@ -89,7 +100,7 @@ func (g *gate) Accept() (net.Conn, error) {
 }
 
 // admit decides on a connection; the second result is who has to leave for it.
-func (g *gate) admit(conn net.Conn) (in, evicted *guest) {
+func (g *Gate) admit(conn net.Conn) (in, evicted *guest) {
 	from := callerOf(conn.RemoteAddr())
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -101,10 +112,10 @@ func (g *gate) admit(conn net.Conn) (in, evicted *guest) {
 	switch {
 	case c.open >= mostEach:
 		evicted = g.idle(func(o *guest) bool { return o.from == from })
-	case len(g.guests) >= mostGuests:
+	case len(g.guests) >= MostGuests:
 		evicted = g.idle(func(*guest) bool { return true })
 	}
-	if evicted == nil && (c.open >= mostEach || len(g.guests) >= mostGuests) {
+	if evicted == nil && (c.open >= mostEach || len(g.guests) >= MostGuests) {
 		return nil, nil
 	}
 	if evicted != nil {
@@ -118,7 +129,7 @@ func (g *gate) admit(conn net.Conn) (in, evicted *guest) {
 }
 
 // idle is the guest longest here that matches and is not being served.
-func (g *gate) idle(matches func(*guest) bool) *guest {
+func (g *Gate) idle(matches func(*guest) bool) *guest {
 	for _, o := range g.guests {
 		if !o.busy.Load() && matches(o) {
 			return o
@@ -128,7 +139,7 @@ func (g *gate) idle(matches func(*guest) bool) *guest {
 }
 
 // caller is who comes from an address, with the tokens that are due.
-func (g *gate) caller(from netip.Addr) *caller {
+func (g *Gate) caller(from netip.Addr) *caller {
 	now := g.now()
 	c := g.callers[from]
 	if c == nil {
@@ -148,7 +159,7 @@ func (g *gate) caller(from netip.Addr) *caller {
 }
 
 // crowded counts who was turned away, and is how long the others have to wait.
-func (g *gate) crowded() time.Duration {
+func (g *Gate) crowded() time.Duration {
 	g.turnedAway.Add(1)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -163,7 +174,7 @@ func (g *gate) crowded() time.Duration {
 }
 
 // remove forgets a guest that is here.
-func (g *gate) remove(o *guest) {
+func (g *Gate) remove(o *guest) {
 	i := slices.Index(g.guests, o)
 	if i < 0 {
 		return

@@ -1,4 +1,4 @@
-package agent
+package door
 
 import (
 	"fmt"
@@ -46,7 +46,7 @@ func TestCallerOf(t *testing.T) {
 // The oldest that is not being served makes room; where all are, nobody comes in.
 func TestGateMakesRoom(t *testing.T) {
 	now := time.Now()
-	g := newGate(nil)
+	g := NewGate(nil)
 	g.now = func() time.Time { return now }
 	var guests []*guest
 	for range mostEach {
@@ -81,7 +81,7 @@ func TestGateMakesRoom(t *testing.T) {
 // lets it in again.
 func TestGatePaces(t *testing.T) {
 	now := time.Now()
-	g := newGate(nil)
+	g := NewGate(nil)
 	g.now = func() time.Time { return now }
 	try := func() bool {
 		in, _ := g.admit(&stub{from: "10.0.0.1:1"})
@@ -116,7 +116,7 @@ func TestGatePaces(t *testing.T) {
 func TestGateIsBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Now()
-		g := newGate(nil)
+		g := NewGate(nil)
 		g.now = func() time.Time { return now }
 		var inside []*guest
 		each := map[string]int{}
@@ -155,7 +155,7 @@ func TestGateIsBounded(t *testing.T) {
 					t.Fatalf("%d from %s", n, from)
 				}
 			}
-			if len(inside) != len(g.guests) || len(inside) > mostGuests {
+			if len(inside) != len(g.guests) || len(inside) > MostGuests {
 				t.Fatalf("%d inside, %d known", len(inside), len(g.guests))
 			}
 		}
@@ -163,7 +163,7 @@ func TestGateIsBounded(t *testing.T) {
 }
 
 func TestGateForgets(t *testing.T) {
-	g := newGate(nil)
+	g := NewGate(nil)
 	for i := range 3 * mostKnown {
 		in, _ := g.admit(&stub{from: fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255)})
 		in.Close()
