@@ -76,6 +76,19 @@ func TestCompareFew(t *testing.T) {
 	if !errors.Is(err, ErrTooFew) || !near(d.Ratio, math.Exp(.1), 1e-9) || d.Interval.Basis != "" || !math.IsNaN(d.P) || d.Real() {
 		t.Errorf("%+v, %v", d, err)
 	}
+	// What restarts usually differ by, and the holds' own errors, make an interval.
+	d = d.Assume(.95, .003, .004)
+	se := math.Sqrt(2*RestartSD*RestartSD + .005*.005)
+	if !near(d.SE, se, 1e-12) || !near(d.Interval.Lo, math.Exp(.1-1.959964*se), 1e-6) || d.Interval.Basis != Assumed || !math.IsNaN(d.P) || !d.Real() || d.Need != nil {
+		t.Errorf("%+v", d)
+	}
+	if !near(math.Log1p(d.Detectable), (1.959964+.841621)*se, 1e-3) {
+		t.Errorf("it would have seen %g", d.Detectable)
+	}
+	d.Ratio = 1.02
+	if d = d.Assume(.95); d.Real() || d.Need == nil || d.Need.Servers != 1 || d.Need.Restarts < 5 || d.Need.Restarts > 9 {
+		t.Errorf("%+v, need %+v", d, d.Need)
+	}
 	d, err = Compare(side("a", exps(0, .01, .02)), side("b", exps(.1, .11, .12)), .95)
 	if err != nil || d.Interval.Basis != Restarts || !d.Real() || !near(d.Interval.DF, 4, 1e-9) {
 		t.Errorf("%+v, %v", d, err)

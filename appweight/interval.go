@@ -12,6 +12,7 @@ import (
 const (
 	WithinHold  = "within hold"  // one server and one hold: nothing of restarts or other servers
 	Restarts    = "restarts"     // one server, several restarts
+	Assumed     = "assumed"      // one hold on each side: restarts are taken to differ by RestartSD
 	Servers     = "servers"      // several servers: speaks for others of their kind
 	SameServers = "same servers" // the same servers twice: a change, as these servers show it
 	Pairs       = "pairs"        // interleaved pairs on the same servers, however often it was looked at
@@ -22,7 +23,7 @@ const (
 type Interval struct {
 	Lo, Hi float64
 	Level  float64 // .95
-	// Basis is one of WithinHold, Restarts, Servers, SameServers, Pairs, Nights.
+	// Basis is one of the above.
 	Basis string
 	// DF are the degrees of freedom it was made with; 0 is a normal one.
 	DF float64
@@ -36,6 +37,8 @@ func (iv Interval) Covers() string {
 		return "within one hold: restarts and other servers vary more"
 	case iv.Basis == Restarts:
 		return "over restarts of one server: other servers vary more"
+	case iv.Basis == Assumed:
+		return fmt.Sprintf("where restarts differ by %.1f%%, as they usually do: neither side was repeated", 100*RestartSD)
 	case iv.Basis == Servers && iv.DF > 0 && iv.DF < 2:
 		return "over two servers, which say little of how servers differ: a third narrows it most"
 	case iv.Basis == Servers:

@@ -112,6 +112,13 @@ func (c *Comparison) measure(name, unit, work string, value func(*Record, *Repea
 	base, new := c.Base.side(work, value), c.New.side(work, value)
 	m := Measure{Name: name, Unit: unit, Base: center(base), New: center(new)}
 	d, err := appweight.Compare(base, new, level)
+	if errors.Is(err, appweight.ErrTooFew) {
+		d, err = d.Assume(level, c.Base.holdError(name, unit), c.New.holdError(name, unit)), nil
+		c.warn("each side is a single hold, so the intervals take restarts to differ by %.1f%%, as they usually do: repeat either three times to know", 100*appweight.RestartSD)
+		if c.Base.Targets[0] != c.New.Targets[0] {
+			c.warn("one server on each side: how servers differ is not in the intervals")
+		}
+	}
 	m.tell(d, err)
 	c.Measures = append(c.Measures, m)
 	for _, w := range d.Warnings {
@@ -122,23 +129,38 @@ func (c *Comparison) measure(name, unit, work string, value func(*Record, *Repea
 
 // tell puts a difference, or why there is none, into a measure.
 func (m *Measure) tell(d appweight.Difference, err error) {
-	if err != nil && !errors.Is(err, appweight.ErrTooFew) {
+	if err != nil {
 		m.Refused = reasons(err)
 		return
 	}
-	m.Ratio = d.Ratio
-	if iv := d.Interval; iv.Hi > 0 {
-		m.Interval = &Interval{Lo: iv.Lo, Hi: iv.Hi, Level: iv.Level, Basis: iv.Basis}
-	}
+	m.Ratio, m.Interval = d.Ratio, newInterval(d.Interval)
 	if !math.IsNaN(d.P) {
 		m.P = &d.P
 	}
 	if !math.IsNaN(d.Detectable) && !math.IsInf(d.Detectable, 0) {
 		m.Detectable = d.Detectable
 	}
-	if d.Need != nil {
+	switch {
+	case d.Need == nil:
+	case d.Need.Servers == 1:
+		m.Need = fmt.Sprintf("%d repeats on either side", d.Need.Restarts)
+	default:
 		m.Need = fmt.Sprintf("%d servers with %d restarts each, on either side", d.Need.Servers, d.Need.Restarts)
 	}
+}
+
+// holdError is the standard error of the one hold that a side is of, in what a
+// measure is of and as a share of it; 0 where it is not known.
+func (s Subject) holdError(measure, unit string) float64 {
+	for _, m := range s.measured {
+		for _, r := range m.Target.Counting() {
+			if measure == MeasureCost {
+				return r.CostSE[unit]
+			}
+			return holdError(r.Sustained)
+		}
+	}
+	return 0
 }
 
 // reasons are all that an error joins, with their remedies.

@@ -95,7 +95,7 @@ type Measure struct {
 	Base  float64 `json:"base,omitempty"`
 	New   float64 `json:"new,omitempty"`
 	Ratio float64 `json:"ratio,omitempty"`
-	// Interval is the ratio's; nil where there are too few values for one.
+	// Interval is the ratio's; nil where the figures are refused.
 	Interval *Interval `json:"interval,omitempty"`
 	// P is how often so large a difference comes from equals; nil where unknown.
 	P *float64 `json:"p,omitempty"`
@@ -124,6 +124,9 @@ func (c Comparison) Verdict() string {
 	m := c.Measures[max(i, 0)]
 	what := cmp.Or(map[string]string{MeasureScore: "users per server", MeasureRate: "requests"}[m.Name], m.Name)
 	change := fmt.Sprintf("%+.1f%%", 100*(m.Ratio-1))
+	if m.Interval != nil && m.Interval.Basis == appweight.Assumed {
+		change += ", " + appweight.Interval{Basis: appweight.Assumed}.Covers()
+	}
 	switch {
 	case m.Refused != "":
 		return "the two do not compare: " + m.Refused
@@ -131,8 +134,6 @@ func (c Comparison) Verdict() string {
 		return fmt.Sprintf("%s carries more %s than %s: %s", c.New.Name, what, c.Base.Name, change)
 	case m.Real():
 		return fmt.Sprintf("%s carries fewer %s than %s: %s", c.New.Name, what, c.Base.Name, change)
-	case m.Interval == nil:
-		return fmt.Sprintf("%s was measured, but with one value on a side nothing says how much of it is chance", change)
 	case m.Detectable > 0:
 		return fmt.Sprintf("no difference was seen (%s); one of %.1f%% would have been, four times in five", change, 100*m.Detectable)
 	}

@@ -138,15 +138,46 @@ func TestCompareRefuses(t *testing.T) {
 	}
 }
 
-// Equals, and one value a side: nothing is claimed.
+// Of single holds the interval is that of restarts as they usually differ, says
+// so, and says how many repeats a smaller change would take.
+func TestCompareSingleHolds(t *testing.T) {
+	one := func(server string, rate float64) *Record {
+		r := night(nil, map[string][]float64{server: {rate}})
+		r.Conclude(nil, nil)
+		return r
+	}
+	for _, c := range []struct {
+		server  string
+		rate    float64
+		real    bool
+		verdict string
+		doubt   string
+	}{
+		{"web-1", 85, true, "carries fewer requests than baseline: -15.0%, where restarts differ by 1.2%, as they usually do", "repeat either three times"},
+		{"web-1", 99, false, "no difference was seen (-1.0%, where restarts differ by 1.2%", "repeat either three times"},
+		{"web-2", 85, true, "-15.0%", "how servers differ is not in the intervals"},
+	} {
+		got := Compare(side(t, "baseline", one("web-1", 100)), side(t, "last", one(c.server, c.rate)))
+		m := named(t, got, MeasureRate, "")
+		if m.Real() != c.real || m.Interval == nil || m.Interval.Basis != appweight.Assumed || m.P != nil || (m.Need == "") != c.real {
+			t.Errorf("%v: %+v", c, m)
+		}
+		if half := math.Log(m.Interval.Hi/m.Interval.Lo) / 2; half < 1.96*math.Sqrt2*appweight.RestartSD || half > .06 {
+			t.Errorf("%v: an interval of %.3f", c, half)
+		}
+		if text := strings.Join(got.Warnings, "; "); !strings.Contains(got.Verdict(), c.verdict) || !strings.Contains(text, c.doubt) ||
+			strings.Contains(text, "how servers differ") != (c.server == "web-2") {
+			t.Errorf("%v: %q, warnings %q", c, got.Verdict(), text)
+		}
+	}
+}
+
+// Equals: nothing is claimed.
 func TestCompareClaimsNothing(t *testing.T) {
 	one := func(rates ...float64) *Record {
 		r := night(nil, map[string][]float64{"web-1": rates})
 		r.Conclude(nil, nil)
 		return r
-	}
-	if got := Compare(side(t, "a", one(100)), side(t, "b", one(110))).Verdict(); !strings.Contains(got, "nothing says how much of it is chance") {
-		t.Errorf("one value a side: %q", got)
 	}
 	if got := Compare(side(t, "a", one(100, 102, 99)), side(t, "b", one(101, 99, 100))).Verdict(); !strings.HasPrefix(got, "no difference was seen") || !strings.Contains(got, "would have been") {
 		t.Errorf("equals: %q", got)

@@ -113,7 +113,7 @@ func sideFigure(v float64, m record.Measure) string {
 func change(m record.Measure) string {
 	text := fmt.Sprintf("%+.1f%%", 100*(m.Ratio-1))
 	if m.Interval == nil {
-		return text + " (one value on a side: how much is chance is not known)"
+		return text
 	}
 	text += fmt.Sprintf(" (%+.1f%% to %+.1f%%, %s", 100*(m.Interval.Lo-1), 100*(m.Interval.Hi-1), m.Interval.Basis)
 	if m.P != nil {
