@@ -20,6 +20,8 @@ type Entry struct {
 	// Labels are the run's and the target's own; the latter win.
 	Labels map[string]string `json:"labels,omitempty"`
 	Ending record.Ending     `json:"ending"`
+	// InTurnWith is the other side's record, where the two were measured in turn.
+	InTurnWith string `json:"in_turn_with,omitempty"`
 	// Held is the level of a check; 0 where the limit was searched for.
 	Held     float64 `json:"held,omitempty"`
 	Unit     string  `json:"unit"` // of rates
@@ -58,7 +60,7 @@ type AppWeight struct {
 
 // columns are an entry's in the database, in the order of a row's fields.
 const columns = `record, position, at, scenario, target, generation, build, labels, ending,
-	held, unit, arrivals, engine, break,
+	in_turn_with, held, unit, arrivals, engine, break,
 	rate, at_limit, at_limit_lo, at_limit_hi, at_limit_level, at_limit_basis, hangover,
 	bottleneck, work, work_unit, work_scope, cost, cost_unit, failed_share, repeats,
 	users, users_ending, users_lo, users_hi, users_level, users_basis, minimum_servers,
@@ -69,6 +71,7 @@ type row struct {
 	record                                              string
 	position, at                                        int64
 	scenario, target, generation, build, labels, ending string
+	inTurnWith                                          *string
 	held                                                *float64
 	unit, arrivals, engine                              string
 	breakAt, rate, atLimit                              *float64
@@ -119,7 +122,7 @@ type interval struct {
 func (r *row) fields() []any {
 	return slices.Concat([]any{
 		&r.record, &r.position, &r.at, &r.scenario, &r.target, &r.generation, &r.build, &r.labels, &r.ending,
-		&r.held, &r.unit, &r.arrivals, &r.engine, &r.breakAt,
+		&r.inTurnWith, &r.held, &r.unit, &r.arrivals, &r.engine, &r.breakAt,
 		&r.rate, &r.atLimit, &r.atLimitSure.lo, &r.atLimitSure.hi, &r.atLimitSure.level, &r.atLimitSure.basis, &r.hangover,
 		&r.bottleneck, &r.work, &r.workUnit, &r.workScope, &r.cost, &r.costUnit, &r.failedShare, &r.repeats,
 	}, r.own.fields(), r.fleet.fields(), []any{&r.terms, &r.warnings})
@@ -130,7 +133,7 @@ func (r *row) entry(labels map[string]string) Entry {
 	e := Entry{
 		ID: r.record, At: time.UnixMilli(r.at).UTC(), Scenario: r.scenario, Target: r.target,
 		Generation: r.generation, Build: r.build, Labels: labels, Ending: record.Ending(r.ending),
-		Held: value(r.held), Unit: r.unit, Arrivals: r.arrivals, Engine: r.engine, Break: value(r.breakAt),
+		InTurnWith: value(r.inTurnWith), Held: value(r.held), Unit: r.unit, Arrivals: r.arrivals, Engine: r.engine, Break: value(r.breakAt),
 		Bottleneck: value(r.bottleneck), FailedShare: r.failedShare, Repeats: r.repeats,
 		AppWeight: r.own.of(), Fleet: r.fleet.of(), Terms: r.terms, Warnings: r.warnings,
 	}

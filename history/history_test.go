@@ -148,7 +148,7 @@ func TestEntriesTellTheRecord(t *testing.T) {
 		Interval: &record.Interval{Lo: 70, Hi: 90, Level: .95, Basis: record.Restarts}}}
 	r.FleetScore = &record.FleetScore{Ending: record.AtLeast, UsersPerServer: 99}
 	check := feed(1, record.Target{Name: "web-1", Ending: record.AtMost, Repeats: []record.Repeat{{Restart: 1, Ending: record.AtMost, Break: 50}}})
-	check.Load.Held, check.Ending = 50, record.AtMost
+	check.Load.Held, check.Ending, check.InTurnWith = 50, record.AtMost, r.ID
 	empty := feed(2)
 	empty.Labels, empty.Ending, empty.Warnings = nil, record.Inconclusive, nil
 	add1(t, db, empty, r, check)
@@ -158,7 +158,7 @@ func TestEntriesTellTheRecord(t *testing.T) {
 	want := []Entry{
 		{ID: empty.ID, At: empty.At, Scenario: "feed", Ending: record.Inconclusive, Unit: "req/s", Arrivals: "poisson", Engine: "fast"},
 		{ID: check.ID, At: check.At, Scenario: "feed", Target: "web-1", Build: "b1", Labels: check.Labels, Ending: record.AtMost,
-			Held: 50, Unit: "req/s", Arrivals: "poisson", Engine: "fast", Break: 50, Warnings: 1},
+			InTurnWith: r.ID, Held: 50, Unit: "req/s", Arrivals: "poisson", Engine: "fast", Break: 50, Warnings: 1},
 		{ID: r.ID, At: r.At, Scenario: "feed", Target: "web-1", Generation: "zen4", Build: "b0",
 			Labels: map[string]string{"service": "web", "build": "b0", "generation": "zen4"},
 			Ending: record.Found, Unit: "req/s", Arrivals: "poisson", Engine: "fast", Break: 120, Bottleneck: record.WorkersBound,
@@ -289,7 +289,9 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-func TestLast(t *testing.T) {
+// Known is what searches of the scenario itself found: no checks, no bounds, and
+// no side of a comparison.
+func TestKnown(t *testing.T) {
 	db := fresh(t)
 	found := func(n int, rate float64) *record.Record { return feed(n, target("web-1", "zen4", hold(1, rate))) }
 	check := found(5, 999)
@@ -297,17 +299,23 @@ func TestLast(t *testing.T) {
 	bound := found(6, 500)
 	bound.Targets[0].Ending, bound.Targets[0].Repeats[0].Ending = record.AtLeast, record.AtLeast
 	bound.Targets[0].Repeats[0].Sustained = &record.Sustained{Rate: 500}
-	newest := found(4, 98)
-	add1(t, db, newest, found(3, 150), check, bound, feed(7, target("web-2", "zen4", hold(1, 7))), feed(8, target("web-1", "zen5", hold(1, 8))))
+	side := found(9, 400)
+	side.InTurnWith = check.ID
+	nothing := found(10, 0)
+	newest, second, third := found(4, 98), feed(7, target("web-2", "zen4", hold(1, 49))), feed(8, target("web-1", "zen5", hold(1, 147)))
+	add1(t, db, newest, found(3, 150), check, bound, second, third, side, nothing)
 
-	k, ok, err := db.Last(t.Context(), "feed", "web-1", "zen4")
-	if want := (Known{AtLimit: 98 / .98, Unit: "req/s", ID: newest.ID, At: newest.At}); err != nil || !ok || k != want {
-		t.Errorf("%+v, %v, %v; want %+v", k, ok, err, want)
+	got, err := db.Known(t.Context(), "feed")
+	want := map[Series]Known{
+		{"web-1", "zen4"}: {AtLimit: 98 / .98, Unit: "req/s", ID: newest.ID, At: newest.At},
+		{"web-2", "zen4"}: {AtLimit: 49 / .98, Unit: "req/s", ID: second.ID, At: second.At},
+		{"web-1", "zen5"}: {AtLimit: 147 / .98, Unit: "req/s", ID: third.ID, At: third.At},
 	}
-	for _, of := range [][3]string{{"inbox", "web-1", "zen4"}, {"feed", "web-3", "zen4"}, {"feed", "web-1", ""}} {
-		if k, ok, err := db.Last(t.Context(), of[0], of[1], of[2]); ok || err != nil {
-			t.Errorf("%v: %+v, %v, %v", of, k, ok, err)
-		}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v -want +got\n%s", err, diff)
+	}
+	if got, err := db.Known(t.Context(), "inbox"); err != nil || len(got) != 0 {
+		t.Errorf("another scenario: %v, %v", got, err)
 	}
 }
 

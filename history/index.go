@@ -66,7 +66,7 @@ func index(r *record.Record) ([]row, []map[string]string, error) {
 		w := row{
 			record: r.ID, position: int64(i), at: r.At.UnixMilli(), scenario: r.Scenario, target: t.Name,
 			generation: labels["generation"], build: labels["build"], labels: string(text), ending: string(t.Ending),
-			held: some(r.Load.Held), unit: r.Load.Unit, arrivals: r.Load.Arrivals, engine: r.Load.Engine,
+			inTurnWith: some(r.InTurnWith), held: some(r.Load.Held), unit: r.Load.Unit, arrivals: r.Load.Arrivals, engine: r.Load.Engine,
 			terms: terms, warnings: len(r.Warnings),
 		}
 		w.measured(t)

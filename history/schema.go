@@ -40,6 +40,7 @@ CREATE TABLE baselines (
 CREATE INDEX baselines_record ON baselines (record);
 `,
 		"", // the fleet's score and terms
+		"", // sides of a comparison
 	}
 }
 
@@ -59,6 +60,7 @@ CREATE TABLE entries (
 	build           TEXT NOT NULL,
 	labels          TEXT NOT NULL, -- a JSON object
 	ending          TEXT NOT NULL,
+	in_turn_with    TEXT,          -- the record of the other side
 	held            REAL,          -- the level of a check
 	unit            TEXT NOT NULL, -- of rates
 	arrivals        TEXT NOT NULL,

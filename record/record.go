@@ -32,6 +32,10 @@ type Record struct {
 	ScenarioHash string            `json:"scenario_sha256,omitempty"`
 	Ending       ramp.Ending       `json:"ending"`
 	Labels       map[string]string `json:"labels,omitempty"`
+	// InTurnWith is the ID of the other side's record where two scenarios were
+	// measured in turn, to be compared (run --against). Such a record is no night:
+	// one of the two is of what production does not run.
+	InTurnWith string `json:"in_turn_with,omitempty"`
 	// Versions of saturate and of what it was built with.
 	Versions map[string]string `json:"versions,omitempty"`
 	// Env is the machine that the run was made from; EnvOf tells a target's own.

@@ -81,11 +81,10 @@ func (m *metrics) nights(r *record.Record, t *Trend) {
 	if t == nil || len(t.Nights) == 0 {
 		return
 	}
-	last := t.Nights[len(t.Nights)-1].At
 	var dropped, watched float64
 	for _, c := range t.Changes {
 		switch {
-		case c.Page && c.Found.Equal(last):
+		case t.called(c):
 			dropped = max(dropped, 1-c.Ratio)
 		case !c.Page:
 			watched = max(watched, 1-c.Ratio)

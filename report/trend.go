@@ -24,6 +24,9 @@ type Trend struct {
 	SmallestDrop float64
 	// Goals says for each goal where the score stands against it.
 	Goals []string
+	// Missing says that the record itself is none of the nights, since it has no
+	// number; Verdict has the reason.
+	Missing bool
 	// Warnings are doubts about the nights.
 	Warnings []string
 }
@@ -60,7 +63,7 @@ func (p *page) nights(t *Trend) {
 	}
 	p.gap()
 	style := ""
-	if n := len(t.Changes); n > 0 && t.Changes[n-1].Page && t.Changes[n-1].Found.Equal(t.Nights[len(t.Nights)-1].At) {
+	if n := len(t.Changes); n > 0 && t.called(t.Changes[n-1]) {
 		style = red
 	}
 	p.line("nights", style, "%s", t.Verdict)
@@ -70,6 +73,11 @@ func (p *page) nights(t *Trend) {
 	for _, text := range append(slices.Clone(t.Goals), t.Warnings...) {
 		p.line("", "", "%s", text)
 	}
+}
+
+// called tells whether it is this very night that calls a change.
+func (t *Trend) called(c Change) bool {
+	return c.Page && !t.Missing && c.Found.Equal(t.Nights[len(t.Nights)-1].At)
 }
 
 type nightsView struct {

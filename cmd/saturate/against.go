@@ -50,13 +50,14 @@ func runAgainst(ctx context.Context, env *environment, name string, f runFlags) 
 	if base.Name == new.Name {
 		d.names = [2]string{f.against, name}
 	}
-	known := lastKnown(ctx, env, f.history)
+	known := lastKnown(ctx, env, f.history, base.Name, new.Name)
 	for i, s := range []*scenarios.Scenario{base, new} {
 		d.sides[i] = &campaign{scenario: s, view: d.view, known: known, record: newRecord(s)}
 	}
+	old, measured := d.sides[0], d.sides[1]
+	old.record.InTurnWith, measured.record.InTurnWith = measured.record.ID, old.record.ID
 	failed := d.run(ctx)
 	d.view.end()
-	old, measured := d.sides[0], d.sides[1]
 	old.conclude(nil, nil)
 	measured.conclude(requirements, baseline(ctx, env, f.history, new, requirements))
 	for _, c := range d.sides {
@@ -124,6 +125,9 @@ type duel struct {
 	sides [2]*campaign // base, new
 	names [2]string
 	pairs ramp.Pairs
+	// stopped is why no more pairs were measured, where that was not for the rule
+	// to say; "" where it was.
+	stopped string
 }
 
 // run measures pair after pair, on one server after the other.
@@ -154,7 +158,18 @@ func (d *duel) run(ctx context.Context) (err error) {
 	}
 	order := appweight.ABBA(d.rule.MaxPairs, servers, func() bool { return rand.IntN(2) == 0 })
 	d.pairs, err = ramp.Interleave(ctx, order, measure, stop)
-	return err
+	return d.settleFor(err)
+}
+
+// settleFor takes the pairs there are for the answer where the servers give no
+// more of them.
+func (d *duel) settleFor(err error) error {
+	if !errors.Is(err, ramp.ErrVoidPairs) || len(d.pairs.Logs) == 0 {
+		return err
+	}
+	d.stopped = fmt.Sprintf("measuring stopped before the evidence sufficed: %v; their records say why", err)
+	d.view.note("note: %s", d.stopped)
+	return nil
 }
 
 func (d *duel) write(stdout io.Writer, outputs []output) error {
@@ -171,6 +186,9 @@ func (d *duel) write(stdout io.Writer, outputs []output) error {
 	rule := d.rule
 	rule.MaxPairs = len(d.pairs.Logs) // no more will come: what is open now is not settled
 	c.Interleaved(rule.Judge(d.pairs.Logs), d.pairs.Void)
+	if d.stopped != "" {
+		c.Warnings = append(c.Warnings, d.stopped)
+	}
 	return writeComparison(stdout, outputs, c)
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -33,6 +35,43 @@ func TestDuelIsNotLeftOpen(t *testing.T) {
 	for _, want := range []string{"new/web.yaml against old/web.yaml: not settled after 3 pairs: +3.", "1 pair did not count"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// Servers that give no more pairs end the measuring, and not what it came to: what
+// there is is concluded from, with the reason. Without any pair it is an error.
+func TestDuelSettlesForWhatItHas(t *testing.T) {
+	for _, c := range []struct {
+		logs    []float64
+		err     error
+		failed  bool
+		stopped string
+	}{
+		{[]float64{.1, .12}, ramp.ErrVoidPairs, false, "three pairs in a row found no limit"},
+		{nil, ramp.ErrVoidPairs, true, ""},
+		{[]float64{.1, .12}, errors.New("the target is gone"), true, ""},
+		{[]float64{.1, .12}, nil, false, ""},
+	} {
+		d := duel{rule: appweight.DefaultPairTest, names: [2]string{"old", "new"}, view: newView(io.Discard, false, true),
+			pairs: ramp.Pairs{Logs: c.logs, Void: 3}}
+		if err := d.settleFor(c.err); (err != nil) != c.failed || !strings.Contains(d.stopped, c.stopped) || (d.stopped == "") != (c.stopped == "") {
+			t.Errorf("%v: %v, stopped %q", c, err, d.stopped)
+		}
+		if d.stopped == "" {
+			continue
+		}
+		for i := range d.sides {
+			r := kept()
+			r.ID = d.names[i]
+			d.sides[i] = &campaign{record: r}
+		}
+		var b bytes.Buffer
+		if err := d.write(&b, []output{{format: "text"}}); err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(strings.Fields(b.String()), " "); !strings.Contains(text, "not settled after 2 pairs") || !strings.Contains(text, d.stopped) {
+			t.Errorf("it does not say why it stopped:\n%s", text)
 		}
 	}
 }

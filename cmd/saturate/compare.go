@@ -5,14 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"saturate/history"
 	"saturate/record"
 	"saturate/report"
 )
@@ -24,21 +19,19 @@ users per server, each with its ratio, an interval, and the smallest change that
 would have been seen. What differs in limits, engine, arrivals, mix, scope or
 unit is refused, with the reason.
 
-A side is a file with a record, a record of the history by the beginning of its
-id, "last", "baseline", or a label that chooses targets of the history:
-
     saturate compare generation=zen3 generation=zen4
     saturate compare build=4f2c1e build=9a0b77 --scenario web --since 30d
     saturate compare baseline last
     saturate compare before.json after.json -o markdown
-
-Labels cores, watts and price of a target give the rate per core, watt and unit
-of currency. An interval needs several servers, or several restarts of one.
+` + recordNames + `
+Of several records those that found their limit are compared. An interval needs
+several servers, or several restarts of one; of two single holds it takes
+restarts to differ as they usually do, and says so. Labels cores, watts and
+price of a target give the rate per core, watt and unit of currency.
 `
 
 func newCompareCommand(env *environment) *cobra.Command {
-	var h historyFlags
-	var scenario, since string
+	choose := chooser{env: env}
 	var formats []string
 	c := &cobra.Command{
 		Use:   "compare BASE NEW",
@@ -55,23 +48,15 @@ func newCompareCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return exitWith(exitUsage, err)
 			}
-			f := history.Filter{Scenario: scenario}
-			if since != "" {
-				if f.Since, err = parseTime(since, time.Now()); err != nil {
-					return exitWith(exitUsage, fmt.Errorf("--since: %w", err))
-				}
-			}
-			return compare(c.Context(), env, chooser{env: env, history: h, filter: f}, args, outputs)
+			return compare(c.Context(), choose, args, outputs)
 		},
 	}
 	c.Flags().StringArrayVarP(&formats, "output", "o", nil, "text, json or markdown, to standard output or =FILE; several allowed")
-	c.Flags().StringVar(&scenario, "scenario", "", "of this scenario, where a side is a label or baseline")
-	c.Flags().StringVar(&since, "since", "", "begun at this time or later, where a side is a label: 2026-11-21 or 30d")
-	h.add(c)
+	choose.add(c)
 	return c
 }
 
-func compare(ctx context.Context, env *environment, choose chooser, args []string, outputs []output) error {
+func compare(ctx context.Context, choose chooser, args []string, outputs []output) error {
 	var sides [2]record.Subject
 	var errs error
 	for i, name := range args {
@@ -82,7 +67,7 @@ func compare(ctx context.Context, env *environment, choose chooser, args []strin
 		return errs
 	}
 	c := record.Compare(sides[0], sides[1])
-	errs = writeComparison(env.stdout, outputs, c)
+	errs = writeComparison(choose.env.stdout, outputs, c)
 	if errs == nil && c.Measures[0].Refused != "" {
 		return exitWith(exitNoAnswer, nil) // there is nothing to compare
 	}
@@ -96,17 +81,21 @@ func writeComparison(stdout io.Writer, outputs []output, c record.Comparison) er
 	})
 }
 
-// A chooser finds what a side is.
-type chooser struct {
-	env     *environment
-	history historyFlags
-	filter  history.Filter
-}
-
-func (c chooser) side(ctx context.Context, name string) (record.Subject, error) {
-	measured, err := c.find(ctx, name)
+// side is one of the two that are compared.
+func (c *chooser) side(ctx context.Context, name string) (record.Subject, error) {
+	found, err := c.find(ctx, name)
 	if err != nil {
 		return record.Subject{}, err
+	}
+	for _, r := range found.records {
+		if first := found.records[0]; r.Scenario != first.Scenario {
+			return record.Subject{}, hint(exitWith(exitUsage, fmt.Errorf("%s has records of the scenarios %s and %s", name, first.Scenario, r.Scenario)),
+				"a side is of one scenario: say which of the history's with --scenario")
+		}
+	}
+	measured, left := found.measured()
+	if left > 0 {
+		fmt.Fprintf(c.env.stderr, "saturate: %s: %s found no limit and %s left out\n", name, count(left, "measurement"), map[bool]string{true: "is", false: "are"}[left == 1])
 	}
 	s, err := record.NewSubject(name, measured)
 	if err != nil {
@@ -115,87 +104,8 @@ func (c chooser) side(ctx context.Context, name string) (record.Subject, error) 
 	return s, nil
 }
 
-func (c chooser) find(ctx context.Context, name string) ([]record.Measured, error) {
-	data, err := os.ReadFile(name)
-	switch {
-	case err == nil:
-		r, err := record.Unmarshal(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		return all(r), nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	}
-	db, err := openHistory(ctx, c.env, c.history, true)
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	if label, value, is := strings.Cut(name, "="); is {
-		return c.labelled(ctx, db, label, value)
-	}
-	doc, err := c.one(ctx, db, name)
-	if err != nil {
-		return nil, err
-	}
-	r, err := doc.Record()
-	if err != nil {
-		return nil, fmt.Errorf("record %s: %w", doc.ID, err)
-	}
-	return all(r), nil
-}
-
-// one is a record of the history by its name.
-func (c chooser) one(ctx context.Context, db *history.DB, name string) (history.Document, error) {
-	if name != "baseline" {
-		return db.Find(ctx, name)
-	}
-	baselines, err := db.Baselines(ctx)
-	if err != nil {
-		return history.Document{}, err
-	}
-	id := baselines[c.filter.Scenario]
-	if c.filter.Scenario == "" && len(baselines) == 1 {
-		for _, only := range baselines {
-			id = only
-		}
-	}
-	if id == "" {
-		return history.Document{}, hint(exitWith(exitNoAnswer, errors.New("there is no baseline")),
-			"name one with saturate history baseline ID; where several scenarios have one, say which with --scenario")
-	}
-	return db.Find(ctx, id)
-}
-
 // all are the targets of a record.
 func all(r *record.Record) []record.Measured {
-	var out []record.Measured
-	for i := range r.Targets {
-		out = append(out, record.Measured{Record: r, Target: &r.Targets[i]})
-	}
-	return out
-}
-
-// labelled are the targets of the history with a label that found their limit.
-func (c chooser) labelled(ctx context.Context, db *history.DB, label, value string) ([]record.Measured, error) {
-	f := c.filter
-	f.Labels = map[string]string{label: value}
-	var out []record.Measured
-	scenario := ""
-	for r, err := range db.Records(ctx, f) {
-		if err != nil {
-			return nil, err
-		}
-		if scenario != "" && r.Scenario != scenario {
-			return nil, hint(exitWith(exitUsage, fmt.Errorf("%s=%s is in records of the scenarios %s and %s", label, value, scenario, r.Scenario)), "say which with --scenario")
-		}
-		scenario = r.Scenario
-		for _, m := range all(r) {
-			if r.Label(m.Target, label) == value && m.Target.Ending == record.Found && r.Load.Held == 0 {
-				out = append(out, m)
-			}
-		}
-	}
-	return out, nil
+	m, _ := chosen{records: []*record.Record{r}}.measured()
+	return m
 }

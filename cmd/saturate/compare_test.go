@@ -61,6 +61,49 @@ func TestCompareByLabel(t *testing.T) {
 	}
 }
 
+// A side may come by a file with many records, and by standard input; what found
+// no limit among many is left out and counted. report takes the same names.
+func TestCompareTakesWhatReportTakes(t *testing.T) {
+	env, stderr := nights(t)
+	dir := t.TempDir()
+	old, new := filepath.Join(dir, "old.jsonl"), filepath.Join(dir, "new.jsonl")
+	for build, file := range map[string]string{"old": old, "new": new} {
+		if code := run([]string{"history", "export", "--label", "build=" + build, file}, env); code != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	lost := kept()
+	lost.ID, lost.Ending, lost.Targets[0].Ending, lost.Targets[0].Repeats = "01KAJ5M0G00000000000000008", record.Inconclusive, record.Inconclusive, nil
+	line, err := record.Marshal(lost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(new)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{old, "-"}, {"build=old", "-"}} {
+		out := &bytes.Buffer{}
+		env.stdout, env.stdin = out, bytes.NewReader(append(text, line...))
+		if code := run(append([]string{"compare"}, args...), env); code != 0 {
+			t.Fatalf("%q: exit %d: %s", args, code, stderr)
+		}
+		if !strings.Contains(out.String(), "carries more requests than "+args[0]) && !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "sustained rate: 103 req/s to 113 req/s") {
+			t.Errorf("%q:\n%s", args, out)
+		}
+		if !strings.Contains(stderr.String(), "-: 1 measurement found no limit and is left out") {
+			t.Errorf("%q said %q", args, stderr)
+		}
+	}
+	for name, want := range map[string]int{"build=old": 3, "baseline": 1, "last": 1, new: 3} {
+		out := &bytes.Buffer{}
+		env.stdout = out
+		if code := run([]string{"report", name, "--scenario", "feed"}, env); code != 0 || strings.Count(out.String(), "scenario      feed") != want {
+			t.Errorf("report %s: exit %d, %s\n%s", name, code, stderr, out)
+		}
+	}
+}
+
 func TestCompareSides(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -69,6 +112,7 @@ func TestCompareSides(t *testing.T) {
 	}{
 		{[]string{"baseline", "last"}, 0, ""},
 		{[]string{"baseline", "last", "--scenario", "other"}, exitNoAnswer, "there is no baseline"},
+		{[]string{"baseline", "last", "--since", "2030-01-01"}, exitFailed, `no file and no record "last"`},
 		{[]string{"build=old", "build=newer"}, exitNoAnswer, "nothing was measured under this name"},
 		{[]string{"build=old"}, exitUsage, "needs two sides, not 1"},
 		{[]string{"build=old", "build=new", "-o", "pdf"}, exitUsage, `there is no format "pdf" here`},

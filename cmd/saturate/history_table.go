@@ -38,7 +38,7 @@ func writeTable(w io.Writer, entries []history.Entry, marks []history.Mark, shor
 
 func entryRow(e history.Entry, short bool) []string {
 	row := []string{briefID(e.ID, short), stamp(e.At), e.Scenario, e.Target, e.Generation, e.Build,
-		sustains(e), atLimit(e), e.Bottleneck, usersPerServer(e.AppWeight), note(e)}
+		sustains(e), atLimit(e), e.Bottleneck, usersPerServer(e.AppWeight), note(e, short)}
 	for i := range row {
 		if row[i] == "" && i < len(row)-1 {
 			row[i] = "-"
@@ -102,13 +102,16 @@ func between(i *record.Interval) string {
 	return fmt.Sprintf(" (%s to %s)", digits(i.Lo), digits(i.Hi))
 }
 
-func note(e history.Entry) string {
+func note(e history.Entry, short bool) string {
 	var notes []string
 	if e.Baseline {
 		notes = append(notes, "baseline")
 	}
 	if e.Held > 0 {
 		notes = append(notes, "check at "+digits(e.Held))
+	}
+	if e.InTurnWith != "" {
+		notes = append(notes, "in turn with "+briefID(e.InTurnWith, short))
 	}
 	if e.Repeats > 1 {
 		notes = append(notes, count(e.Repeats, "repeat"))

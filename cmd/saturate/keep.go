@@ -108,34 +108,25 @@ func keepBeside(path string, r *record.Record) (file string, err error) {
 	return "", errs
 }
 
-// lastKnown tells what a target was last found to carry, which is where its next
-// search begins: 0 where that is not known. A history that cannot be read is
-// told of once.
-func lastKnown(ctx context.Context, env *environment, h historyFlags) func(scenario, target, generation string) float64 {
-	silent := false
-	return func(scenario, target, generation string) float64 {
-		path, err := h.file(env)
-		if err != nil || path == history.Off || silent {
-			return 0
+// lastKnown tells what the targets of scenarios were last found to carry, which
+// is where their next searches begin: 0 where that is not known. A history that
+// cannot be read is told of.
+func lastKnown(ctx context.Context, env *environment, h historyFlags, names ...string) func(scenario, target, generation string) float64 {
+	known := map[string]map[history.Series]history.Known{}
+	err := consult(ctx, env, h, func(db *history.DB) (err error) {
+		for _, name := range names {
+			if known[name], err = db.Known(ctx, name); err != nil {
+				return err
+			}
 		}
-		known, err := lastKnownAt(ctx, path, scenario, target, generation)
-		if err != nil {
-			silent = true
-			warnOf(env.stderr, fmt.Errorf("the search begins low: %w", err))
-			return 0
-		}
-		return known.AtLimit
-	}
-}
-
-func lastKnownAt(ctx context.Context, path, scenario, target, generation string) (history.Known, error) {
-	db, err := history.Open(ctx, history.Config{Path: path, ReadOnly: true})
+		return nil
+	})
 	if err != nil {
-		return history.Known{}, err
+		warnOf(env.stderr, fmt.Errorf("the search begins low: %w", err))
 	}
-	defer db.Close()
-	known, _, err := db.Last(ctx, scenario, target, generation)
-	return known, err
+	return func(scenario, target, generation string) float64 {
+		return known[scenario][history.Series{Target: target, Generation: generation}].AtLimit
+	}
 }
 
 // warnOf prints what went wrong without ending the program, and its remedies.

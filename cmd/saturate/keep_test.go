@@ -31,8 +31,8 @@ func quietEnvironment(variables map[string]string) (*environment, *bytes.Buffer)
 // What one run found is where the next begins; an interrupted run is kept too.
 func TestKeepAndLastKnown(t *testing.T) {
 	env, stderr := quietEnvironment(map[string]string{"SATURATE_HISTORY": filepath.Join(t.TempDir(), "history.db")})
-	known := lastKnown(t.Context(), env, historyFlags{})
-	if got := known("feed", "web-1", ""); got != 0 {
+	known := func(h historyFlags) float64 { return lastKnown(t.Context(), env, h, "feed")("feed", "web-1", "") }
+	if got := known(historyFlags{}); got != 0 {
 		t.Errorf("before: %v", got)
 	}
 	interrupted, cancel := context.WithCancel(t.Context())
@@ -40,10 +40,10 @@ func TestKeepAndLastKnown(t *testing.T) {
 	if err := keep(interrupted, env, historyFlags{}, kept()); err != nil {
 		t.Fatal(err)
 	}
-	if got := known("feed", "web-1", ""); got != 100 {
+	if got := known(historyFlags{}); got != 100 {
 		t.Errorf("after: %v", got)
 	}
-	if got := lastKnown(t.Context(), env, historyFlags{none: true})("feed", "web-1", ""); got != 0 {
+	if got := known(historyFlags{none: true}); got != 0 {
 		t.Errorf("without a history: %v", got)
 	}
 	if stderr.Len() > 0 {
@@ -126,7 +126,7 @@ func TestKeepBeside(t *testing.T) {
 		})
 	}
 	env, stderr := quietEnvironment(map[string]string{"SATURATE_HISTORY": damaged})
-	known := lastKnown(t.Context(), env, historyFlags{})
+	known := lastKnown(t.Context(), env, historyFlags{}, "feed")
 	if known("feed", "web-1", "") != 0 || known("feed", "web-2", "") != 0 || strings.Count(stderr.String(), "warning") != 1 {
 		t.Errorf("a damaged history is told of once: %q", stderr.String())
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,94 +64,37 @@ func consult(ctx context.Context, env *environment, h historyFlags, read func(*h
 // trend is the history that a record is the last of: the nights of the same
 // scenario on the same generation of servers under the same terms, what changed
 // and what was marked. It is nil where the history does not have the record, or
-// only it.
+// only it, and where the record is no night's: a check, or a side of a comparison.
 func trend(ctx context.Context, db *history.DB, r *record.Record) (*report.Trend, error) {
-	if len(r.Targets) == 0 {
-		return nil, nil
-	}
-	generation := r.Label(&r.Targets[0], "generation")
-	entries, err := db.Entries(ctx, history.Filter{Scenario: r.Scenario, Generation: generation,
-		Until: r.At.Add(time.Millisecond), Endings: []record.Ending{record.Found}})
+	entries, err := db.Entries(ctx, history.Filter{Scenario: r.Scenario, Until: r.At.Add(time.Millisecond)})
 	if err != nil {
 		return nil, err
 	}
-	nights, scored := nightsOf(entries, r)
-	if len(nights) < 2 {
+	s := nightsOf(entries, r.ID)
+	if len(s.nights) < 2 {
 		return nil, nil
 	}
 	config := appweight.DefaultNights
 	if config.Scenarios, err = watched(ctx, db, r.At); err != nil {
 		return nil, err
 	}
-	found, err := appweight.FindChanges(nights, config)
+	found, err := appweight.FindChanges(s.nights, config)
 	if err != nil {
 		return nil, err
 	}
-	marks, err := db.Marks(ctx, history.Filter{Scenario: r.Scenario, Since: nights[0].At, Until: r.At})
+	marks, err := db.Marks(ctx, history.Filter{Scenario: r.Scenario, Since: s.nights[0].At, Until: r.At})
 	if err != nil {
 		return nil, err
 	}
-	t := newTrend(nights, found, marks)
+	t := newTrend(s, found, marks)
 	t.Name = "users per server"
-	if !scored {
+	if !s.scored {
 		t.Name = r.Load.Unit
 	}
 	if r.Goal != nil {
-		t.Goals = standing(*r.Goal, nights, found)
+		t.Goals = standing(*r.Goal, s.nights, found)
 	}
 	return t, nil
-}
-
-// nightsOf are the nights of entries with the terms of a record's own, oldest
-// first: each server's users where all of them have a score, else what it
-// sustains.
-func nightsOf(entries []history.Entry, r *record.Record) (nights []appweight.Night, scored bool) {
-	i := slices.IndexFunc(entries, func(e history.Entry) bool { return e.ID == r.ID })
-	if i < 0 {
-		return nil, false
-	}
-	own := entries[i]
-	if own.Held != 0 {
-		return nil, false // a check is no night
-	}
-	entries = slices.DeleteFunc(slices.Clone(entries), func(e history.Entry) bool {
-		return e.Terms != own.Terms || e.Held != 0 || e.Sustained == nil
-	})
-	slices.Reverse(entries) // they come newest first
-	comparable := func(e history.Entry) bool {
-		return e.AppWeight != nil && e.Work != nil && own.Work != nil && e.Work.Unit == own.Work.Unit && e.Work.Scope == own.Work.Scope
-	}
-	scored = !slices.ContainsFunc(entries, func(e history.Entry) bool { return !comparable(e) })
-	for len(entries) > 0 {
-		n := slices.IndexFunc(entries, func(e history.Entry) bool { return e.ID != entries[0].ID })
-		if n < 0 {
-			n = len(entries)
-		}
-		nights = append(nights, newNight(entries[:n], scored))
-		entries = entries[n:]
-	}
-	return nights, scored
-}
-
-// newNight is one record's targets. The score is of all of them; each has its
-// part of it by the work that it can do.
-func newNight(targets []history.Entry, scored bool) appweight.Night {
-	n := appweight.Night{At: targets[0].At, ID: targets[0].ID, Servers: map[string]float64{}}
-	var logs float64
-	for _, e := range targets {
-		n.Servers[e.Target] = cmp.Or(e.Sustained.AtLimit, e.Sustained.Rate)
-		if scored {
-			n.Servers[e.Target] = e.Work.PerSecond
-			logs += math.Log(e.Work.PerSecond)
-		}
-	}
-	if scored {
-		typical := math.Exp(logs / float64(len(targets)))
-		for _, e := range targets {
-			n.Servers[e.Target] *= e.AppWeight.UsersPerServer / typical
-		}
-	}
-	return n
 }
 
 // watched is how many scenarios ran in the two days before: with many of them
@@ -164,15 +106,19 @@ func watched(ctx context.Context, db *history.DB, at time.Time) (int, error) {
 	}
 	names := map[string]bool{}
 	for _, e := range entries {
-		names[e.Scenario+"\x00"+e.Generation] = true
+		if nightly(e) {
+			names[e.Scenario+"\x00"+e.Generation] = true
+		}
 	}
 	return max(1, len(names)), nil
 }
 
-func newTrend(nights []appweight.Night, found appweight.Trend, marks []history.Mark) *report.Trend {
-	t := &report.Trend{}
+func newTrend(s series, found appweight.Trend, marks []history.Mark) *report.Trend {
+	nights := s.nights
+	t := &report.Trend{Missing: s.without != ""}
 	for i, n := range nights {
-		t.Nights = append(t.Nights, report.Night{At: n.At, Value: found.Values[i], ID: n.ID})
+		v, sure := found.Values[i], s.sure[i]
+		t.Nights = append(t.Nights, report.Night{At: n.At, Value: v, Lo: v * sure.lo, Hi: v * sure.hi, ID: n.ID})
 	}
 	change := func(c appweight.Change, page bool) report.Change {
 		return report.Change{Before: nights[c.Since-1].At, After: nights[c.Since].At, Ratio: c.Ratio, P: c.P, Page: page, Found: nights[c.Found].At}
@@ -190,15 +136,19 @@ func newTrend(nights []appweight.Night, found appweight.Trend, marks []history.M
 		t.SmallestDrop = drop
 	}
 	t.Verdict = verdictOf(nights, found, t.Marks)
-	t.Warnings = found.Warnings
+	if t.Missing {
+		t.Verdict = fmt.Sprintf("This night has no number (%s) and does not count. Before it: %s", s.without, t.Verdict)
+	}
+	t.Warnings = append(s.warnings, found.Warnings...)
 	return t
 }
 
 // verdictOf says in a sentence or two what the nights say.
 func verdictOf(nights []appweight.Night, found appweight.Trend, marks []report.Mark) string {
 	day := func(i int) string { return nights[i].At.Format("2 Jan") }
-	text := fmt.Sprintf("No change in %d nights.", len(nights))
-	if n := len(found.Changes); n > 0 {
+	var text string
+	switch n := len(found.Changes); {
+	case n > 0:
 		c := found.Changes[n-1]
 		text = fmt.Sprintf("Changed by %+.1f%% between %s and %s, called on %s.", 100*(c.Ratio-1), day(c.Since-1), day(c.Since), day(c.Found))
 		for _, m := range marks {
@@ -206,6 +156,10 @@ func verdictOf(nights []appweight.Night, found appweight.Trend, marks []report.M
 				text += fmt.Sprintf(" In between: %s.", m.Text)
 			}
 		}
+	case found.Needs > 0:
+		text = early(found.Values)
+	default:
+		text = fmt.Sprintf("No change in %d nights.", len(nights))
 	}
 	if w := found.Watch; w != nil {
 		text += fmt.Sprintf(" It may have dropped by %.1f%% since %s (p %.1g): being watched.", 100*(1-w.Ratio), day(w.Since), w.P)
@@ -218,9 +172,20 @@ func verdictOf(nights []appweight.Night, found appweight.Trend, marks []report.M
 		if len(found.Changes) > 0 {
 			a = "another"
 		}
-		text += fmt.Sprintf(" It takes %d more nights before %s change can be told from chance.", found.Needs, a)
+		text += fmt.Sprintf(" It takes %s before %s change can be told from chance.", count(found.Needs, "more night"), a)
 	}
 	return text
+}
+
+// early is all that can be said while the nights are too few to call a change:
+// how the last compares with those before, chance and all.
+func early(values []float64) string {
+	last := len(values) - 1
+	var logs float64
+	for _, v := range values[:last] {
+		logs += math.Log(v) / float64(last)
+	}
+	return fmt.Sprintf("The last of %d nights is %+.1f%% against those before.", len(values), 100*(values[last]/math.Exp(logs)-1))
 }
 
 // standing says where the score stands against a goal.

@@ -117,7 +117,7 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 		return plan(env.stdout, s)
 	}
 	c := campaign{scenario: s, check: f.at, span: f.span, view: newView(env.stderr, isTerminal(env.stderr), f.quiet),
-		known: lastKnown(ctx, env, f.history), record: newRecord(s)}
+		known: lastKnown(ctx, env, f.history, s.Name), record: newRecord(s)}
 	c.record.Load.Held = f.at
 	failed := c.run(ctx)
 	c.view.end()
