@@ -34,10 +34,10 @@ type Journal struct {
 // Journals are those in a folder, by name. A folder that does not exist has none.
 // One that cannot be read is an error, and does not keep the others.
 func Journals(dir string) (all []Journal, err error) {
-	if _, missing := os.Stat(dir); errors.Is(missing, fs.ErrNotExist) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}

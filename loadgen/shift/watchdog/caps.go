@@ -24,6 +24,14 @@ func (c Caps) withDefaults(d Caps) Caps {
 	return c
 }
 
+// Validate tells what makes no sense, once zero fields have their defaults.
+func (c Caps) Validate() error {
+	if bad := c.withDefaults(DefaultCaps()).check(); bad != nil {
+		return bad
+	}
+	return nil
+}
+
 // check refuses caps that make no sense.
 func (c Caps) check() *Refusal {
 	switch {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -70,6 +71,7 @@ const (
 type Client struct {
 	name, base string
 	http       *http.Client
+	pushes     atomic.Uint64
 }
 
 // An Unreachable says that a watchdog gave no answer. What was asked for may have
@@ -135,6 +137,9 @@ func (c *Client) Begin(ctx context.Context, b Begin) (g Begun, err error) {
 
 // Push sets weights for a lease.
 func (c *Client) Push(ctx context.Context, p Push) (s State, err error) {
+	if n := c.pushes.Add(1); p.Seq == 0 {
+		p.Seq = n
+	}
 	return s, c.ask(ctx, http.MethodPost, "push", p, &s)
 }
 

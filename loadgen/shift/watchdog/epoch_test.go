@@ -257,6 +257,15 @@ func TestPushRefusals(t *testing.T) {
 		if len(f.sets) != 0 {
 			t.Errorf("set: %v", f.sets)
 		}
+		for _, late := range []struct {
+			seq uint64
+			ok  bool
+		}{{7, true}, {6, false}, {7, false}, {0, true}, {8, true}} {
+			_, err := w.Push(t.Context(), Push{Epoch: g.Epoch, Seq: late.seq, Lease: time.Second})
+			if (err == nil) != late.ok {
+				t.Errorf("push %d: %v", late.seq, err)
+			}
+		}
 		if s := w.push(g.Epoch, map[string]int{"s1": 10_000}); s.Pushed["s1"] != 166 || f.weight("s1") != 166 {
 			t.Errorf("clamped to %v, set to %d", s.Pushed, f.weight("s1"))
 		}
@@ -264,10 +273,10 @@ func TestPushRefusals(t *testing.T) {
 		if r := code(t, err, Busy); !strings.Contains(r.Why, "test squeezes") {
 			t.Error(r.Why)
 		}
-		if _, err := live(t, f, w.config.Dir, nil); err == nil || code(t, err, Busy).Hint == "" {
+		if _, err := live(t, f, w.config.Dir, nil); err == nil || code(t, err, Busy).Remedy == "" {
 			t.Errorf("two watchdogs on one backend: %v", err)
 		}
-		if _, err := New(Config{Dir: folder(t)}, w.line); err == nil || code(t, err, Busy).Hint == "" {
+		if _, err := New(Config{Dir: folder(t)}, w.line); err == nil || code(t, err, Busy).Remedy == "" {
 			t.Errorf("two watchdogs on one backend, with two folders: %v", err)
 		}
 		w.close()

@@ -184,9 +184,12 @@ func (l *line) set(ctx context.Context, values map[string]int, change func(*bala
 		}
 		return err
 	}
-	if f.slow > 0 {
+	f.mu.Lock()
+	slow := f.slow
+	f.mu.Unlock()
+	if slow > 0 {
 		select {
-		case <-time.After(f.slow):
+		case <-time.After(slow):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

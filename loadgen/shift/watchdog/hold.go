@@ -39,6 +39,7 @@ type hold struct {
 
 	// wish is what is to be in force, the number of it, and the number of the
 	// last one that was carried out or failed, with its error.
+	seq     uint64 // of the last push that was numbered
 	wish    map[string]int
 	wished  int
 	done    int

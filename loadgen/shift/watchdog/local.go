@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"sync"
@@ -192,10 +193,9 @@ func (l *Local) listen(ctx context.Context, p *process) {
 			return
 		}
 		asking, cancel := context.WithTimeout(ctx, beat)
-		_, err := l.State(asking)
+		err := l.ask(asking, http.MethodGet, "alive", nil, &struct{}{})
 		cancel()
-		var said *Refusal
-		if err == nil || errors.As(err, &said) {
+		if err == nil {
 			owed = 0
 		} else if owed++; owed >= beats && ctx.Err() == nil {
 			p.cmd.Process.Kill()

@@ -17,6 +17,7 @@ import (
 
 // The protocol is JSON over HTTP, on a UNIX socket or by mutual TLS:
 //
+//	GET  /v1/alive             {}, without a word with the balancer
 //	GET  /v1/state             State
 //	POST /v1/begin  Begin      Begun
 //	POST /v1/push   Push       State
@@ -64,7 +65,10 @@ type Begun struct {
 // nothing: everything is as found. One that the balancer refuses renews nothing.
 type Push struct {
 	Epoch uint64 `json:"epoch"`
-	// Lease is at most [LongestLease].
+	// Seq is the push's number within its epoch: one that arrives after a later one
+	// is refused. 0 is none. A [Client] numbers them by itself.
+	Seq uint64 `json:"seq,omitempty"`
+	// Lease is at most [LongestLease]. It begins when the push arrives.
 	Lease   time.Duration  `json:"lease"`
 	Weights map[string]int `json:"weights"`
 }
@@ -134,7 +138,8 @@ type Return struct {
 type Refusal struct {
 	Code Code   `json:"code"`
 	Why  string `json:"why"`
-	Hint string `json:"hint,omitempty"`
+	// Remedy is what to do about it; empty where nobody knows.
+	Remedy string `json:"hint,omitempty"`
 	// Ended tells of the epoch, where it is dead.
 	Ended *Ended `json:"ended,omitempty"`
 }

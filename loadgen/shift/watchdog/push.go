@@ -51,6 +51,10 @@ func (w *Watchdog) accept(p Push) (h *hold, number int, err error) {
 	case p.Lease <= 0 || p.Lease > LongestLease:
 		return nil, 0, refuse(TooMuch, "a lease of %v: it has to be more than 0, and at most %v", p.Lease, LongestLease)
 	}
+	if p.Seq != 0 && p.Seq <= h.seq {
+		return nil, 0, refuse(BadRequest, "push %d of epoch %d comes after push %d", p.Seq, p.Epoch, h.seq)
+	}
+	h.seq = max(h.seq, p.Seq)
 	for name, weight := range p.Weights {
 		switch {
 		case !h.squeezed(name):

@@ -46,9 +46,12 @@ func (c Code) status() int {
 
 func (r *Refusal) Error() string { return r.Why }
 
+// Hint says what to do about it.
+func (r *Refusal) Hint() string { return r.Remedy }
+
 // hinted gives the refusal a remedy.
 func (r *Refusal) hinted(remedy string) *Refusal {
-	r.Hint = remedy
+	r.Remedy = remedy
 	return r
 }
 
@@ -65,7 +68,7 @@ func disobeyed(what string, err error) *Refusal {
 	r := refuse(code, "%s: %v", what, err)
 	var known interface{ Hint() string }
 	if errors.As(err, &known) {
-		r.Hint = known.Hint()
+		r.Remedy = known.Hint()
 	}
 	return r
 }

@@ -129,6 +129,10 @@ func (w *Watchdog) handler() http.Handler {
 		s, err := w.State(r.Context())
 		answer(out, s, err)
 	})
+	mux.HandleFunc("GET /v1/alive", func(out http.ResponseWriter, _ *http.Request) {
+		w.Alive()
+		answer(out, struct{}{}, nil)
+	})
 	mux.HandleFunc("POST /v1/begin", func(out http.ResponseWriter, r *http.Request) { carryOut(out, r, w.Begin) })
 	mux.HandleFunc("POST /v1/push", func(out http.ResponseWriter, r *http.Request) { carryOut(out, r, w.Push) })
 	mux.HandleFunc("POST /v1/end", func(out http.ResponseWriter, r *http.Request) {

@@ -133,7 +133,7 @@ func TestToldToEnd(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		r := code(t, w.Close(ctx, "told to end"), NoBalancer)
-		if r.Hint != "saturate restore" || time.Since(start) != 10*time.Second || f.weight("s1") != 150 {
+		if r.Remedy != "saturate restore" || time.Since(start) != 10*time.Second || f.weight("s1") != 150 {
 			t.Errorf("%+v after %v", r, time.Since(start))
 		}
 		f.with(func() { f.away = nil })
