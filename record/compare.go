@@ -153,12 +153,14 @@ func (m *Measure) tell(d appweight.Difference, err error) {
 // measure is of and as a share of it; 0 where it is not known.
 func (s Subject) holdError(measure, unit string) float64 {
 	for _, m := range s.measured {
-		for _, r := range m.Target.Counting() {
-			if measure == MeasureCost {
-				return r.CostSE[unit]
-			}
-			return holdError(r.Sustained)
+		own := m.Target.Counting()
+		switch {
+		case len(own) == 0:
+			continue
+		case measure == MeasureCost:
+			return own[0].CostSE[unit]
 		}
+		return holdError(own[0].Sustained)
 	}
 	return 0
 }
