@@ -62,7 +62,8 @@ func run(t *testing.T, program, scenario string, env []string, flags ...string) 
 		file := filepath.Join(t.TempDir(), "record.json")
 		c := exec.Command(program, append([]string{"run", scenario, "-o", "text", "-o", "json=" + file}, flags...)...)
 		c.Env = append(append(os.Environ(), "SATURATE_HISTORY=off"), env...)
-		out, err := c.CombinedOutput()
+		c.Stderr = os.Stderr // to be seen while it runs
+		out, err := c.Output()
 		t.Logf("%v\n%s", c.Args, out)
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
@@ -127,9 +128,10 @@ func within(t *testing.T, what string, got, want, tolerance float64) {
 // spends is measured at two loads; what a server really sustains is in the run.
 func TestShowsGenerations(t *testing.T) {
 	dir := installed(t, "SATURATE_SHOWS", "the score of emulated servers of two speeds")
-	const steps, perUser = 300_000, .01 // requests a second of a user
+	const steps, perUser = 100_000, .01 // requests a second of a user
 	p := programs(t)
-	shifts := []int{3, 4}
+	program := controller(t)
+	shifts := []int{4, 5}
 	var servers []*Server
 	full := appweight.Fleet{Unit: appweight.Instructions, Scope: "host"}
 	part := full
@@ -148,7 +150,7 @@ func TestShowsGenerations(t *testing.T) {
 			})
 		}
 	}
-	r := run(t, controller(t), scenario(t, servers, part), nil)
+	r := run(t, program, scenario(t, servers, part), nil)
 	if len(r.Targets) != 2 || r.Targets[0].Ending != ramp.Found || r.Targets[1].Ending != ramp.Found {
 		t.Fatalf("ended %s", r.Ending)
 	}
@@ -183,7 +185,7 @@ func scenario(t *testing.T, servers []*Server, f appweight.Fleet) string {
 		fmt.Fprintf(&b, "  - name: %q\n    url: %s\n    probes:\n      agent: {url: %q, ca: %q, cert: %q, key: %q}\n", f.Generations[i].Name, s.URL(), s.AgentURL(),
 			filepath.Join(s.Folder, "ca.pem"), filepath.Join(s.Folder, "client.pem"), filepath.Join(s.Folder, "client.key"))
 	}
-	b.WriteString("traffic:\n  arrivals: even\n  requests: [{name: page, path: /}]\nstress: {cpu: 0.70}\nramp: {start: 3, precision: standard}\n")
+	b.WriteString("traffic:\n  arrivals: even\n  requests: [{name: page, path: /}]\nstress: {cpu: 0.50}\nramp: {start: 2, precision: quick}\n")
 	fmt.Fprintf(&b, "fleet:\n  fixed:\n    unit: %s\n    scope: %s\n    active_users: %.0f\n    generations:\n", f.Unit, f.Scope, f.ActiveUsers)
 	for _, g := range f.Generations {
 		fmt.Fprintf(&b, "      - {name: %q, isa: %s, per_second: %.0f, servers: %g, requests_per_second: %.3f}\n", g.Name, g.ISA, g.PerSecond, g.Servers, g.RequestsPerSecond)
