@@ -18,6 +18,9 @@ func parseHAProxy(backend, info, level, stat, state string) (Backend, error) {
 	if process["Pid"] == "" {
 		return Backend{}, fmt.Errorf("it does not tell what process it is (%q): is this the socket of a worker, and not the master's?", shorten(info))
 	}
+	if process["Stopping"] == "1" {
+		return Backend{}, fmt.Errorf("its process %s is ending: another one takes over, or none does", process["Pid"])
+	}
 	if said := shorten(stat); strings.HasPrefix(said, "No such proxy") {
 		return Backend{}, fmt.Errorf("it has no backend %q", backend)
 	}

@@ -267,6 +267,7 @@ func TestHAProxySocketFails(t *testing.T) {
 		{"", "broke off"},
 		{"Name: HAProxy\nPid: 1\n\nadmin\n\n# pxname,svname\nbe,s1", "broke off"},
 		{"Unknown command.\n\n\n\n\n", "what process it is"},
+		{"Pid: 1\nStopping: 1\n\nadmin\n\n\n\n", "is ending"},
 		{"Pid: 1\n\nadmin\n\nnonsense\n\n1\n\n", "names of columns"},
 		{"Pid: 1\n\nadmin\n\n# pxname,svname,\nbe,s1,\n\n1\n# srv_name\n\n", "no weight of be/s1"},
 		{"Pid: 1\n\nadmin\n\n# pxname,svname,\nbe,s1,\n\n1\n# srv_name srv_uweight\ns1 x\n\n", `weight is "x"`},

@@ -29,53 +29,76 @@ type upstream struct {
 // configuration: in its block, or, where the file has no upstream block at all,
 // the server lines that stand in no block, for the file is included in one.
 func parseUpstream(text, name string) (upstream, error) {
-	var found, bare upstream
-	var blocks []string // that we are in, "upstream web" for one
-	var known []string  // upstreams of the file
+	all, err := directives(text)
+	if err != nil {
+		return upstream{}, err
+	}
+	var known []string // the file's upstreams
+	for _, d := range all {
+		if other, ok := strings.CutPrefix(d.opens, "upstream "); ok {
+			known = append(known, other)
+		}
+	}
+	in := "upstream " + name
+	if len(known) == 0 {
+		in = ""
+	} else if !slices.Contains(known, name) {
+		return upstream{}, fmt.Errorf("it has no upstream %q, but %s", name, strings.Join(known, ", "))
+	}
+	var u upstream
+	for _, d := range all {
+		if d.in == in && d.opens == "" {
+			if err := u.add(text, d.words); err != nil {
+				return upstream{}, err
+			}
+		}
+	}
+	if len(u.servers) == 0 {
+		return upstream{}, fmt.Errorf("it has no server of upstream %q", name)
+	}
+	return u, nil
+}
+
+// A directive is a line of nginx's configuration and the block that it stands
+// in, or opens: "http", "upstream web"; "" is none.
+type directive struct {
+	words     []word
+	in, opens string
+}
+
+// directives cuts a configuration into them.
+func directives(text string) ([]directive, error) {
+	all, err := lex(text)
+	if err != nil {
+		return nil, err
+	}
+	var found []directive
+	blocks := []string{""} // that we are in
 	var words []word
-	for _, w := range lex(text) {
+	for _, w := range all {
+		in := blocks[len(blocks)-1]
 		switch {
 		case !w.bare || w.text != ";" && w.text != "{" && w.text != "}":
 			words = append(words, w)
 			continue
-		case w.text == "{":
-			block := ""
-			if len(words) > 0 {
-				block = words[0].text
-			}
+		case len(words) > 0 && w.text == ";":
+			found = append(found, directive{words: words, in: in})
+		case len(words) > 0 && w.text == "{":
+			block := words[0].text
 			if block == "upstream" && len(words) == 2 {
-				known = append(known, words[1].text)
 				block += " " + words[1].text
 			}
+			found = append(found, directive{words: words, in: in, opens: block})
 			blocks = append(blocks, block)
-		case w.text == "}":
-			if len(blocks) == 0 {
-				return upstream{}, fmt.Errorf("line %d: a } too many", lineOf(text, w.from))
-			}
+		case len(words) == 0 && w.text == "}" && len(blocks) > 1:
 			blocks = blocks[:len(blocks)-1]
-		case len(words) == 0:
-		case len(blocks) == 0:
-			if err := bare.add(text, words); err != nil {
-				return upstream{}, err
-			}
-		case blocks[len(blocks)-1] == "upstream "+name:
-			if err := found.add(text, words); err != nil {
-				return upstream{}, err
-			}
+		default:
+			return nil, fmt.Errorf("line %d: a %s where none can be", lineOf(text, w.from), w.text)
 		}
-		words = words[:0]
+		words = nil
 	}
-	switch {
-	case len(blocks) > 0 || len(words) > 0:
-		return upstream{}, fmt.Errorf("the file ends in the middle of a block or a line")
-	case slices.Contains(known, name):
-	case len(known) > 0:
-		return upstream{}, fmt.Errorf("it has no upstream %q, but %s", name, strings.Join(known, ", "))
-	default:
-		found = bare
-	}
-	if len(found.servers) == 0 {
-		return upstream{}, fmt.Errorf("it has no server of upstream %q", name)
+	if len(blocks) > 1 || len(words) > 0 {
+		return nil, fmt.Errorf("the file ends in the middle of a block or a line")
 	}
 	return found, nil
 }
@@ -144,8 +167,7 @@ type word struct {
 }
 
 // lex cuts a configuration into words, as nginx does.
-func lex(text string) []word {
-	var words []word
+func lex(text string) (words []word, err error) {
 	for i := 0; i < len(text); {
 		from := i
 		switch c := text[i]; c {
@@ -163,13 +185,16 @@ func lex(text string) []word {
 		case '"', '\'':
 			value, end := unquote(text, i+1, c)
 			i = end
+			if i < len(text) && strings.IndexByte(" \t\r\n;{)", text[i]) < 0 {
+				return nil, fmt.Errorf("line %d: something stands right behind a quote", lineOf(text, i))
+			}
 			words = append(words, word{value, from, i, false})
 		default:
 			i = wordEnd(text, i)
 			words = append(words, word{text[from:i], from, i, true})
 		}
 	}
-	return words
+	return words, nil
 }
 
 // wordEnd is the end of a word without quotes. A brace after a dollar is part of

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -137,44 +136,4 @@ func awaitRenewed(ctx context.Context, master int, before []process) error {
 		case <-every.C:
 		}
 	}
-}
-
-// run runs a program without a shell and returns what it printed. Its output is
-// bounded, and it is killed with the context.
-func run(ctx context.Context, argv []string) ([]byte, error) {
-	var out, errs bounded
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.WaitDelay = 100 * time.Millisecond // a grandchild may hold the pipes
-	err := cmd.Run()
-	switch {
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%s: %w", argv[0], context.Cause(ctx))
-	case err != nil && errs.Len() > 0:
-		return nil, fmt.Errorf("%s: %w: %s", argv[0], err, shorten(errs.String()))
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", argv[0], err)
-	case out.over:
-		return nil, fmt.Errorf("%s printed more than %d MiB", argv[0], maxOutput>>20)
-	}
-	return out.Bytes(), nil
-}
-
-// maxOutput is the most that is kept of what a program prints.
-const maxOutput = 4 << 20
-
-// bounded keeps the first maxOutput bytes.
-type bounded struct {
-	bytes.Buffer
-	over bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	room := maxOutput - b.Len()
-	if len(p) > room {
-		b.over = true
-		b.Buffer.Write(p[:room])
-		return len(p), nil
-	}
-	return b.Buffer.Write(p)
 }
