@@ -84,7 +84,10 @@ func TestEndings(t *testing.T) {
 		}, lease: time.Second, within: 300 * time.Millisecond, why: "somebody else set the weight of s1 to 40", respected: "s1", want: map[string]int{"s1": 40}},
 		{name: "another sets it to what was found", happens: func(f *fake) {
 			f.operator("s1", func(s *balancer.Server) { s.Weight = 100 })
-		}, lease: time.Second, within: time.Second, why: "somebody else set the weight of s1 to 100", respected: "s1"},
+		}, lease: time.Second, within: time.Second, why: "s1 has weight 100 again, and not 150: somebody else set it, or the balancer does not do as it is told"},
+		{name: "it has a weight of before", happens: func(f *fake) {
+			f.operator("s1", func(s *balancer.Server) { s.Weight = 120 })
+		}, lease: time.Second, within: time.Second, why: "s1 has weight 120 again, and not 150: somebody else set it, or the balancer does not do as it is told"},
 		{name: "another sets the weight of a sibling", happens: func(f *fake) {
 			f.operator("s5", func(s *balancer.Server) { s.Weight = 0 })
 		}, lease: time.Second, within: 300 * time.Millisecond, why: "somebody else set the weight of s5 to 0", respected: "s5", want: map[string]int{"s5": 0}},
@@ -113,6 +116,7 @@ func TestEndings(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				w.push(g.Epoch, map[string]int{"s1": 120, "s2": 110})
 				w.push(g.Epoch, map[string]int{"s1": 150, "s2": 130})
 				time.Sleep(700 * time.Millisecond) // what was before may not be read any more
 				w.push(g.Epoch, map[string]int{"s1": 150, "s2": 130})

@@ -29,6 +29,7 @@ type fake struct {
 	hangs   bool                       // it answers nothing, until told otherwise
 	late    []func()                   // sets that it had not read when we hung up
 	slow    time.Duration              // how long a set takes
+	deaf    bool                       // it says that it has set what it has not
 	sets    []map[string]int           // that came
 }
 
@@ -196,8 +197,11 @@ func (l *line) set(ctx context.Context, values map[string]int, change func(*bala
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.refuses != nil {
+	switch {
+	case f.refuses != nil:
 		return f.refuses
+	case f.deaf:
+		return nil
 	}
 	return do()
 }

@@ -151,7 +151,8 @@ func (h *hold) pushed() map[string]int {
 }
 
 // judge tells why a reading ends the epoch; "" where it does not. What somebody
-// else has set is noted, and left.
+// else has set is noted, and left. A weight that we had set before is not
+// somebody else's: it may be that a balancer has not done what it said it had.
 func (h *hold) judge(b balancer.Backend, now time.Time) (why string) {
 	say := func(format string, args ...any) {
 		if why == "" {
@@ -176,7 +177,12 @@ func (h *hold) judge(b balancer.Backend, now time.Time) (why string) {
 		if reloaded {
 			continue // whose weight it is, the restoring finds out
 		}
-		if w := h.inForceOf(s.Name); s.Weight != w && !h.maybe(s.Name, s.Weight, now) {
+		w := h.inForceOf(s.Name)
+		switch {
+		case s.Weight == w || h.maybe(s.Name, s.Weight, now):
+		case s.Weight == before.Weight || slices.Contains(h.ours[s.Name], s.Weight):
+			say("%s has weight %d again, and not %d: somebody else set it, or the balancer does not do as it is told", s.Name, s.Weight, w)
+		default:
 			say("somebody else set the weight of %s to %d", s.Name, s.Weight)
 			h.left[s.Name] = fmt.Sprintf("somebody else set it to %d", s.Weight)
 		}

@@ -243,3 +243,35 @@ func TestOperatorWhileRestoring(t *testing.T) {
 		w.close()
 	})
 }
+
+// A balancer that says it has set what it has not: that is no operator's change,
+// and nothing is as found until it shows.
+func TestDoesNotObey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := six()
+		w := alive(t, f, folder(t), nil)
+		g := w.begin("s1")
+		w.push(g.Epoch, map[string]int{"s1": 150})
+		time.Sleep(time.Second / 2)
+		f.with(func() { f.deaf = true })
+		w.push(g.Epoch, nil)
+		for range 20 {
+			w.Push(t.Context(), Push{Epoch: g.Epoch, Lease: time.Second})
+			time.Sleep(100 * time.Millisecond)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		e, err := w.End(ctx, End{Epoch: g.Epoch})
+		if err != nil || e.Restored || !strings.HasPrefix(e.Why, "s1 has weight 150 again, and not 100") {
+			t.Errorf("%+v, %v", e, err)
+		}
+		if s, err := w.State(t.Context()); err != nil || !s.Restoring || !strings.Contains(s.Trouble, "does not show") {
+			t.Errorf("%+v, %v", s, err)
+		}
+		f.with(func() { f.deaf = false })
+		if e := w.idle(); !e.Restored || len(e.Respected) > 0 || f.weight("s1") != 100 {
+			t.Errorf("%+v, %v", e, f.weights())
+		}
+		w.close()
+	})
+}
