@@ -1,3 +1,10 @@
+// Package shift offers live traffic: it has a load balancer give servers more of
+// their users' requests than their share, by their weights.
+//
+// It offers nothing of its own making, and never holds a balancer itself: a
+// watchdog does, which grants weights for a second at a time and puts them back.
+// It watches those servers of the backend that are not squeezed, and ends where
+// they suffer. What a server can carry is not for it to say.
 package shift
 
 import (
