@@ -187,6 +187,7 @@ func (s *Scenario) finish(file string) {
 			within(folder, &a.Key)
 		}
 	}
+	s.finishLive(folder)
 	if p := s.Fleet.Prometheus; p != nil {
 		within(folder, &p.CA)
 		within(folder, &p.Cert)

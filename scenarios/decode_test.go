@@ -20,6 +20,10 @@ import (
 // least is the least that a scenario needs.
 const least = "targets: [{url: http://127.0.0.1:8080}]\ntraffic: {requests: [{path: /}]}\n"
 
+// leastLive is the same for live traffic.
+const leastLive = "targets: [{url: http://127.0.0.1:8080, server: s1, probes: {host: true}}]\n" +
+	"live: {max_weight: 3, balancer: {haproxy: {socket: /run/haproxy/admin.sock, backend: web}}}\n"
+
 func TestDefaults(t *testing.T) {
 	got, err := Decode([]byte(least), "some/where/web.yaml")
 	if err != nil {
@@ -109,7 +113,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"unknown key", "raet: 1\n", `1:1: raet: is not a key that saturate knows`},
 		{"typing mistake", "reqiure: []\n", `1:1: reqiure: is not a key that saturate knows | did you mean "require"?`},
-		{"key of another section", "timeout: 5s\n", `1:1: timeout: is not a key that saturate knows | timeout stands in fleet.prometheus or traffic; known here:`},
+		{"key of another section", "timeout: 5s\n", `1:1: timeout: is not a key that saturate knows | timeout stands in fleet.prometheus or live.balancer.command or traffic; known here:`},
 		{"number without unit", "stress: {latency_p99: 5}\n", `1:23: stress.latency_p99: "5" is a duration without a unit | write 5s or 5ms`},
 		{"unit in words", "stress: {latency_p99: 10 sec}\n", `"10 sec" is not a duration | write 10s`},
 		{"no duration", "stress: {latency_p99: soon}\n", `"soon" is not a duration | write a number and a unit`},

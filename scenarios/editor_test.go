@@ -42,6 +42,7 @@ func TestSchemaAndDecoder(t *testing.T) {
 		strings.Replace(least, "{requests", "{connections: 5, timeout: 100ms, http2: true, requests", 1),
 		strings.Replace(least, "{requests", "{connections: auto, arrivals: even, requests", 1),
 	}
+	good = append(good, leastLive, strings.Replace(leastLive, "max_weight: 3", "max_weight: 2.5, max_share: 20%, within: 15m, max_conns: 32, headroom: 0.5", 1))
 	for path, put := range enumerated {
 		for _, word := range enums[path] {
 			good = append(good, fmt.Sprintf(put, word))
@@ -55,7 +56,11 @@ func TestSchemaAndDecoder(t *testing.T) {
 		good = append(good, s.Text())
 	}
 	bad := []string{
-		"name: a\n", "[]\n",
+		"name: a\n", "[]\n", "targets: [{url: http://127.0.0.1:8080}]\n",
+		strings.Replace(least, "requests: [{path: /}]", "timeout: 5s", 1),
+		strings.Replace(leastLive, "backend: web", "", 1),
+		strings.Replace(leastLive, "max_weight", "max_wieght", 1),
+		strings.Replace(leastLive, "max_weight: 3", "max_share: most", 1),
 		least + "raet: 1\n",
 		least + "ramp: {start: -5}\n",
 		least + "ramp: {start: fast}\n",
@@ -106,7 +111,16 @@ func breaksRule(schema map[string]any, rule string, want, v any) string {
 	object, _ := v.(map[string]any)
 	list, _ := v.([]any)
 	switch rule {
-	case "$schema", "title", "description", "default", "properties":
+	case "$schema", "title", "description", "default":
+		return ""
+	case "properties":
+		for key, value := range object {
+			if of, ok := want.(map[string]any)[key].(map[string]any); ok {
+				if why := breaks(of, value); why != "" {
+					return key + ": " + why
+				}
+			}
+		}
 		return ""
 	case "type":
 		if typeOf(v) == want || want == "number" && typeOf(v) == "integer" {

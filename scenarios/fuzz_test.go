@@ -24,7 +24,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(data)
 	}
 	for _, seed := range []string{
-		least, "", "---", "a\n---\nb", "- a", "name: ${HOME}", "ramp: &a {<<: *a, max: .nan}", "require: &a [*a]",
+		least, leastLive, "", "---", "a\n---\nb", "- a", "name: ${HOME}", "ramp: &a {<<: *a, max: .nan}", "require: &a [*a]",
 		"targets:\n\t- url: x", "targets: [{url: http://a, pin: 0-3, probes: {cgroup: a, memory_limit: 1GiB}}]",
 		"traffic: {timeout: 5, connections: auto, requests: [{path: '/', body_file: x, expect: [600]}]}",
 		"stress: {cpu: 90%, latency_p99: 1h, metrics: {a: 1}}\nfleet: {fixed: {unit: requests}}\nrequire: [cost < 3]",
@@ -35,7 +35,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Decode(data, "fuzz.yaml")
 		if err == nil {
-			if len(s.Targets) == 0 || len(s.Traffic.Requests) == 0 || s.Repeat < 1 || s.Text() != string(data) {
+			if len(s.Targets) == 0 || (len(s.Traffic.Requests) == 0) != (s.Live != nil) || s.Repeat < 1 || s.Text() != string(data) {
 				t.Fatalf("took %q as %+v", data, s)
 			}
 			return

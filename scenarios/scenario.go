@@ -13,23 +13,29 @@ import (
 	"saturate/appweight"
 	"saturate/appweight/fleet"
 	"saturate/loadgen"
+	"saturate/loadgen/shift"
 	"saturate/ramp"
 	"saturate/stress"
 	"saturate/stress/probe"
 )
 
 // A Scenario says what to measure, and how. Only the targets' url and the
-// requests must be given; everything else has a careful default.
+// requests, or the load balancer of live traffic, must be given; everything else
+// has a careful default.
 type Scenario struct {
 	// Name of the scenario, in records and reports. The default is the file's
 	// name.
 	Name string `yaml:"name"`
 	// Labels of the whole run, such as service: web.
 	Labels map[string]string `yaml:"labels"`
-	// Targets are the servers to measure, one after another.
+	// Targets are the servers to measure, one after another; on live traffic all
+	// at once.
 	Targets []Target `yaml:"targets"`
 	// Traffic is what is sent to them.
 	Traffic loadgen.Config `yaml:"traffic"`
+	// Live squeezes the targets by the traffic of real users, with the weights of
+	// a load balancer, and generates nothing. Such a scenario runs with --live only.
+	Live *shift.Config `yaml:"live"`
 	// Ramp says how the search climbs.
 	Ramp ramp.Config `yaml:"ramp"`
 	// Stress holds the limits: what a healthy server does not exceed.
@@ -61,6 +67,9 @@ type Target struct {
 	// URL is the server's base address, http://host:port or https://host:port.
 	// Traffic goes nowhere else.
 	URL string `yaml:"url"`
+	// Server is the name that the load balancer of live traffic has for the
+	// target. The default is the target's own.
+	Server string `yaml:"server"`
 	// Command starts the server: the program and its arguments, without a
 	// shell. A run starts it, waits until it is ready, and stops it with all its
 	// children. The program saturate is the one that reads this. Without a

@@ -15,6 +15,7 @@ import (
 
 	"saturate/appweight"
 	"saturate/loadgen"
+	"saturate/loadgen/shift"
 	"saturate/stress"
 	"saturate/stress/probe"
 )
@@ -55,6 +56,7 @@ func number(kind string, or *jsonschema.Schema) *jsonschema.Schema {
 // written says how the values that are more than text or a number are written.
 var written = map[reflect.Type]*jsonschema.Schema{
 	reflect.TypeFor[time.Duration]():       text(`([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+`),
+	reflect.TypeFor[shift.Share]():         number("number", text(` *[0-9.]+([eE][-+]?[0-9]+)? *%? *`)),
 	reflect.TypeFor[stress.Share]():        number("number", text(` *[0-9.]+([eE][-+]?[0-9]+)? *%? *`)),
 	reflect.TypeFor[appweight.Percent]():   number("number", text(` *[0-9.]+([eE][-+]?[0-9]+)? *%? *`)),
 	reflect.TypeFor[appweight.Day]():       text(` *[0-9]{4}-[0-9]{2}-[0-9]{2} *`),
@@ -75,12 +77,22 @@ var enums = map[string][]any{
 
 // required are the keys that have no default, by section.
 var required = map[string][]string{
-	"":                   {"targets", "traffic"},
+	"":                   {"targets"}, // and traffic or live, see ways
 	"targets[]":          {"url"},
-	"traffic":            {"requests"},
 	"traffic.requests[]": {"path"},
 	"fleet.fixed":        {"unit", "active_users"}, // per_second can be the generations' sum
 	"fleet.prometheus":   {"url"},
+
+	"live.balancer.haproxy": {"socket", "backend"},
+	"live.balancer.nginx":   {"upstream_file", "upstream", "access_log"},
+	"live.balancer.command": {"get", "set", "max_weight"},
+}
+
+// ways are the two ways to load a target: one of them is needed.
+func ways() []*jsonschema.Schema {
+	requests := jsonschema.NewProperties()
+	requests.Set("traffic", &jsonschema.Schema{Required: []string{"requests"}})
+	return []*jsonschema.Schema{{Required: []string{"traffic"}, Properties: requests}, {Required: []string{"live"}}}
 }
 
 func generateSchema(t *testing.T) []byte {
@@ -102,6 +114,7 @@ func generateSchema(t *testing.T) []byte {
 	s := r.Reflect(&Scenario{})
 	s.Title = "saturate scenario"
 	complete("", s, reflect.ValueOf(*withDefaults()))
+	s.AnyOf = ways()
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +128,7 @@ func complete(path string, s *jsonschema.Schema, v reflect.Value) {
 	s.Description = strings.Join(strings.Fields(s.Description), " ")
 	s.Required, s.Enum = required[path], enums[path]
 	for v.Kind() == reflect.Pointer {
-		v = reflect.Zero(v.Type().Elem())
+		v = fresh(v.Type().Elem()).Elem()
 	}
 	if v.Kind() != reflect.Struct && !v.IsZero() {
 		s.Default = shown(v)

@@ -15,7 +15,10 @@ import (
 // sections lets each package check its own section, and then what one section
 // needs of another.
 func (c checker) sections(s *Scenario) {
-	c.joined("traffic", s.Traffic.Validate())
+	if s.Live == nil {
+		c.joined("traffic", s.Traffic.Validate())
+	}
+	c.live(s)
 	c.all("ramp", s.Ramp.Validate())
 	c.all("stress", s.Stress.Validate())
 	c.fleet(s.Fleet)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"saturate/loadgen/shift"
 )
 
 // value decodes one node into v, which holds its default, and notes every
@@ -20,7 +22,7 @@ func (d *decoder) value(path string, n *yaml.Node, v reflect.Value) {
 	switch {
 	case v.Kind() == reflect.Pointer:
 		if v.IsNil() {
-			v.Set(reflect.New(v.Type().Elem()))
+			v.Set(fresh(v.Type().Elem()))
 		}
 		d.value(path, n, v.Elem())
 	case isScalar(v.Type()):
@@ -32,6 +34,15 @@ func (d *decoder) value(path string, n *yaml.Node, v reflect.Value) {
 	default:
 		d.section(path, n, v)
 	}
+}
+
+// fresh points to a section of which a file has said nothing yet.
+func fresh(t reflect.Type) reflect.Value {
+	v := reflect.New(t)
+	if c, ok := v.Interface().(*shift.Config); ok {
+		*c = shift.Default
+	}
+	return v
 }
 
 // resolve follows an alias, and refuses what no value may be.
