@@ -96,6 +96,8 @@ func newRootCommand(env *environment) *cobra.Command {
 		newDoctorCommand(env),
 		newFleetCommand(env),
 		newAgentCommand(env),
+		newWatchdogCommand(env),
+		newRestoreCommand(env),
 		newCompareCommand(env),
 		newReportCommand(env),
 		newHistoryCommand(env),
