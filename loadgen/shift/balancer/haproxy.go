@@ -122,7 +122,9 @@ func (h *haproxy) set(ctx context.Context, values map[string]int, what string, l
 		for i := range commands[from:to] {
 			if err := refusal(answers[i]); err != nil {
 				failed = append(failed, h.config.Backend+"/"+servers[from+i])
-				first = cmpErr(first, err)
+				if first == nil {
+					first = err
+				}
 			}
 		}
 	}
@@ -130,13 +132,6 @@ func (h *haproxy) set(ctx context.Context, values map[string]int, what string, l
 		return fmt.Errorf("%s of %s was not set: %w", what, strings.Join(failed, ", "), first)
 	}
 	return nil
-}
-
-func cmpErr(first, next error) error {
-	if first != nil {
-		return first
-	}
-	return next
 }
 
 // refusal turns HAProxy's answer to a change into an error; it has nothing to

@@ -28,6 +28,8 @@ type nginx struct {
 	mu        sync.Mutex // guards what follows
 	log       nginxLog
 	addresses map[string][]string // of the servers that are written as a name
+	// inForce is when the file was changed that nginx was seen to run.
+	inForce time.Time
 }
 
 func openNginx(c Nginx) (*nginx, error) {
@@ -91,10 +93,16 @@ func (n *nginx) Read(ctx context.Context) (Backend, error) {
 	if n.log.skips > 0 { // the counters lack something: they begin anew
 		b.Boot += "+" + strconv.Itoa(n.log.skips)
 	}
-	stale, err := file.stale(p.pid)
+	stale := ""
+	if changed := file.info.ModTime(); !changed.Equal(n.inForce) {
+		if stale, err = file.stale(p.pid); err != nil {
+			return Backend{}, err
+		}
+		if stale == "" {
+			n.inForce = changed
+		}
+	}
 	switch {
-	case err != nil:
-		return Backend{}, err
 	case logErr != nil:
 		return Backend{}, logErr
 	case stale != "":

@@ -92,3 +92,13 @@ func FuzzAccess(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkAccess(b *testing.B) {
+	line := []byte(strings.SplitN(recorded(b, "nginx-json.log"), "\n", 2)[0])
+	l := nginxLog{upstream: "web", by: map[string]*counts{"127.0.0.1:21001": {times: map[int]uint64{}}}}
+	for b.Loop() {
+		if e, ok := parseAccess(line); ok {
+			l.count(e)
+		}
+	}
+}

@@ -42,10 +42,11 @@ func master(pidFile string) (process, error) {
 	if err != nil || pid < 1 {
 		return process{}, fmt.Errorf("nginx's pid file %s has no number in it (%q)", pidFile, shorten(string(text)))
 	}
-	p, parent := readProcess(pid)
-	if parent < 0 {
+	p, _, ok := readProcess(pid)
+	if !ok {
 		return process{}, fmt.Errorf("nginx does not run: process %d of %s is gone", pid, pidFile)
 	}
+	p.title = title(pid)
 	if !strings.HasPrefix(p.title, "nginx: master") {
 		return process{}, fmt.Errorf("process %d of %s is %q, and not nginx's master", pid, pidFile, shorten(p.title))
 	}
@@ -64,36 +65,46 @@ func workers(master int) ([]process, error) {
 		if err != nil {
 			continue
 		}
-		if p, parent := readProcess(pid); parent == master && strings.HasPrefix(p.title, "nginx: worker") {
+		p, parent, ok := readProcess(pid)
+		if !ok || parent != master {
+			continue
+		}
+		if p.title = title(pid); strings.HasPrefix(p.title, "nginx: worker") {
 			all = append(all, p)
 		}
 	}
 	return all, nil
 }
 
-// readProcess reads one process; the parent is -1 where it is gone.
-func readProcess(pid int) (p process, parent int) {
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+// readProcess reads all of a process but its title; it is not ok where it is gone.
+func readProcess(pid int) (p process, parent int, ok bool) {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
-		return p, -1
+		return p, 0, false
 	}
 	// The name, in parentheses, may have anything in it.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 20 {
-		return p, -1
+		return p, 0, false
 	}
 	parent, err = strconv.Atoi(fields[1])
 	ticks, err2 := strconv.ParseInt(fields[19], 10, 64)
-	title, err3 := os.ReadFile(filepath.Join(dir, "cmdline"))
 	var up unix.Timespec
-	err4 := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up)
-	if err != nil || err2 != nil || err3 != nil || err4 != nil {
-		return p, -1
+	err3 := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up)
+	if err != nil || err2 != nil || err3 != nil {
+		return p, 0, false
 	}
-	p = process{pid: pid, ticks: ticks, title: string(bytes.TrimRight(title, "\x00"))}
-	p.started = time.Now().Add(time.Duration(ticks)*tick - time.Duration(up.Nano()))
-	return p, parent
+	started := time.Now().Add(time.Duration(ticks)*tick - time.Duration(up.Nano()))
+	return process{pid: pid, ticks: ticks, started: started}, parent, true
+}
+
+// title is what a process calls itself; it is empty where it is gone.
+func title(pid int) string {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil {
+		return ""
+	}
+	return string(bytes.TrimRight(text, "\x00"))
 }
 
 // renewed reports whether every worker that ran before is gone or leaving, and

@@ -5,16 +5,23 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"runtime"
+	"syscall"
 	"time"
 )
 
-// run runs a program without a shell and returns what it printed. Its output is
-// bounded, and it is killed with the context.
+// run runs a program without a shell and returns what it printed, which is
+// bounded. The program ends with the context, and with this process: what it was
+// told to set must not come into force later, when somebody else has the word.
 func run(ctx context.Context, argv []string) ([]byte, error) {
+	runtime.LockOSThread() // Pdeathsig is about the thread that starts it
+	defer runtime.UnlockOSThread()
 	var out, errs bounded
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.WaitDelay = 100 * time.Millisecond // a grandchild may hold the pipes
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // and what it started
+	cmd.WaitDelay = 100 * time.Millisecond
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
