@@ -52,6 +52,29 @@ func TestAway(t *testing.T) {
 	})
 }
 
+// A balancer that says nothing at all is not waited for.
+func TestHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := six()
+		w := alive(t, f, folder(t), nil)
+		g := w.begin("s1")
+		w.push(g.Epoch, map[string]int{"s1": 150})
+		f.with(func() { f.hangs = true })
+		for {
+			if _, err := w.Push(t.Context(), Push{Epoch: g.Epoch, Lease: time.Second, Weights: map[string]int{"s1": 150}}); err != nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		f.with(func() { f.hangs = false })
+		back := time.Now()
+		if e := w.idle(); e.Why != "the balancer could not be read for 1s: it does not answer" || f.weight("s1") != 100 || time.Since(back) > 2*time.Second {
+			t.Errorf("%+v after %v", e, time.Since(back))
+		}
+		w.close()
+	})
+}
+
 // A balancer that hangs carries out what it was told when it goes on, though
 // nobody waits for it any more: what was put back is looked at again.
 func TestLateSet(t *testing.T) {

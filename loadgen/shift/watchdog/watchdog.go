@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -262,7 +263,7 @@ func (w *Watchdog) expire(now time.Time) {
 	case !now.Before(h.lease):
 		w.end(h, "the lease ended")
 	case now.Sub(w.readAt) >= unread:
-		w.end(h, fmt.Sprintf("the balancer could not be read for %v: %s", unread, w.trouble))
+		w.end(h, fmt.Sprintf("the balancer could not be read for %v: %s", unread, cmp.Or(w.trouble, "it does not answer")))
 	}
 }
 
