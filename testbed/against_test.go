@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,6 +146,10 @@ func cpuPerRequest(t *testing.T, posts, requests int) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if conn, err := net.Dial("tcp", "127.0.0.1:18080"); err == nil {
+		conn.Close()
+		t.Fatal("something else listens at 127.0.0.1:18080 already")
+	}
 	child, err := supervise.Start(supervise.Command{
 		Args: []string{"./run", "django-cpu"}, CPUs: cpus[len(cpus)-1:], Grace: 10 * time.Second,
 		Env: map[string]string{"SATURATE_RUN": t.TempDir(), "SATURATE_POSTS": strconv.Itoa(posts)},
@@ -157,22 +162,31 @@ func cpuPerRequest(t *testing.T, posts, requests int) float64 {
 	awaitHealth(t, child, url)
 	page := func() {
 		if status, _ := ask(t, url+"/feed", ""); status != 200 {
-			t.Fatalf("status %d", status)
+			t.Fatalf("status %d; the server printed\n%s", status, child.Output())
 		}
 	}
 	for range requests / 5 {
 		page()
 	}
-	before := cpuOf(t, child.PID())
+	before, after := map[int]time.Duration{}, map[int]time.Duration{}
+	cpuOf(t, child.PID(), before)
 	for range requests {
 		page()
 	}
-	return (cpuOf(t, child.PID()) - before).Seconds() / float64(requests)
+	cpuOf(t, child.PID(), after)
+	var sum time.Duration
+	for pid, ran := range before {
+		if _, ok := after[pid]; !ok || len(after) != len(before) {
+			t.Fatalf("a process of the server ended meanwhile, and its time with it: it printed\n%s", child.Output())
+		}
+		sum += after[pid] - ran
+	}
+	return sum.Seconds() / float64(requests)
 }
 
-// cpuOf is the time that a process and all below it have run for, to the
+// cpuOf fills in for how long a process and all below it have run, to the
 // nanosecond: /proc/PID/task/TID/schedstat (Documentation/scheduler/sched-stats.rst).
-func cpuOf(t *testing.T, root int) (sum time.Duration) {
+func cpuOf(t *testing.T, root int, into map[int]time.Duration) {
 	t.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", root))
 	if err != nil || len(tasks) == 0 {
@@ -187,7 +201,7 @@ func cpuOf(t *testing.T, root int) (sum time.Duration) {
 		if _, err := fmt.Sscan(string(text), &ran); err != nil {
 			t.Fatal(err)
 		}
-		sum += time.Duration(ran)
+		into[root] += time.Duration(ran)
 		children, err := os.ReadFile(filepath.Join(task, "children"))
 		if err != nil {
 			t.Fatal(err)
@@ -197,8 +211,7 @@ func cpuOf(t *testing.T, root int) (sum time.Duration) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sum += cpuOf(t, pid)
+			cpuOf(t, pid, into)
 		}
 	}
-	return sum
 }
