@@ -60,7 +60,8 @@ func be(k string) error {
 	if err := os.Rename(path+".new", path); err != nil || k == "background" {
 		return err
 	}
-	select {}
+	time.Sleep(time.Hour) // select{} alone would be a deadlock
+	return nil
 }
 
 func spawn(k string) *exec.Cmd {

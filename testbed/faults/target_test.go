@@ -48,7 +48,7 @@ func play(role string) error {
 		if err := leave(os.Getenv("FAULTS_DIR"), role); err != nil {
 			return err
 		}
-		select {}
+		time.Sleep(time.Hour) // select{} alone would be a deadlock
 	}
 	var b behaviour
 	if err := json.Unmarshal([]byte(role), &b); err != nil {
