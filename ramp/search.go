@@ -226,7 +226,7 @@ func (s *Search) rise(at sum, pm float64, rung rung) {
 	ahead := (1 + (target/math.Max(pm, .01)-1)/aimSlope) / (1 + aimNoise/math.Sqrt(math.Max(at.sent, 1)))
 	next := min(max(s.level*ahead, 1.015*s.level), rung.factor*s.level)
 	if s.live() { // from what was had
-		next = min(at.rate()*ahead, rung.factor*s.level)
+		next = min(at.rate()*ahead, math.Min(rung.factor, liveStep)*s.level)
 	}
 	for _, t := range s.trips {
 		if t.Level > s.level { // no more than halfway to what tripped

@@ -63,7 +63,7 @@ func (s *Search) answer(e estimate) {
 		}
 		r.Sustained.AtLimit, r.Sustained.Interval = served, Interval{Lo: served, Level: .95, Basis: "within hold"}
 	}
-	if s.live() && r.Ending == Found && e.level > reach*at.rate() {
+	if r.Ending == Found && s.tooFar(e, at) {
 		r.Ending, r.Why = AtLeast, s.short(at)
 		r.Sustained.AtLimit, r.Sustained.Interval = served, Interval{Lo: served, Level: .95, Basis: "within hold"}
 	}

@@ -129,7 +129,7 @@ func (s *Search) shift(e estimate, here sum) bool {
 	last := s.want.limit-s.log.now() < s.want.hold+holdLongest
 	late := here.dt >= .8*s.want.hold && here.sent >= .8*s.want.requests
 	switch {
-	case s.moves >= mostMoves, off < 0 && s.bounded(here):
+	case s.moves >= mostMoves:
 		return false
 	case off < -stepUp && e.now > reach*s.level && !last:
 		s.held = len(s.log.rows)
@@ -143,7 +143,11 @@ func (s *Search) shift(e estimate, here sum) bool {
 		return false
 	}
 	s.moves++
-	level := min(max(wanted, (1-stepDown)*s.level), (1+stepUp)*s.level)
+	up := stepUp
+	if s.bounded(here) {
+		up = stepBounded
+	}
+	level := min(max(wanted, (1-stepDown)*s.level), (1+up)*s.level)
 	if math.Abs(level/s.level-1) < .003 {
 		return false
 	}

@@ -26,6 +26,16 @@ const (
 	// farther is by how much a level must lie above the one found for a line
 	// through both to tell of no load.
 	farther = 1.15
+	// liveStep is the most that users' traffic is raised by at once: a knee that no
+	// signal shows is passed by no more.
+	liveStep = 1.2
+	// stepBounded is how far a hold may move up that has less than it asks for:
+	// it is the bound, not the level, that the load then follows.
+	stepBounded = .3
+	// nearEnough is the pressure from which an estimate is a reading of the limit
+	// although the rate is farther below it than it should be: where a signal
+	// bends steeply, say.
+	nearEnough = .85
 )
 
 // live reports whether the load is live traffic.
@@ -92,6 +102,11 @@ func (s *Search) overshot(here sum) float64 {
 
 // bounded reports whether less was had than asked for most of the time.
 func (s *Search) bounded(at sum) bool { return s.live() && at.capped > at.dt/2 }
+
+// tooFar reports whether the estimate is no reading of the limit.
+func (s *Search) tooFar(e estimate, at sum) bool {
+	return s.live() && e.level > reach*at.rate() && (s.bounded(at) || at.most() < nearEnough)
+}
 
 // short says why the traffic did not come nearer to the limit.
 func (s *Search) short(at sum) string {

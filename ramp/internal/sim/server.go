@@ -27,6 +27,9 @@ type Server struct {
 	since totals // at the start of the window
 	block struct{ done, failed uint64 }
 	errs  float64 // share of failures of the last whole block, NaN before
+
+	seq     uint64  // of the next sample
+	sampled float64 // when the last one was taken
 }
 
 // New is a stratum's server with the number, freshly started, under Poisson
@@ -43,6 +46,7 @@ func (s *Server) Restart(run uint64) {
 	s.e = newEngine(&s.p, rand.New(rand.NewPCG(s.Number<<8|uint64(s.Stratum), 1+run)))
 	s.e.keep = true
 	s.since, s.errs = totals{}, math.NaN()
+	s.seq, s.sampled = 0, 0
 	s.block.done, s.block.failed = 0, 0
 }
 
