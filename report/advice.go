@@ -7,11 +7,16 @@ import (
 )
 
 // advice is one sentence on what would change the answer; "" where there is
-// nothing to say. Where a level was held, there was no ramp.
-func advice(r record.Repeat, held bool) string {
+// nothing to say. Where a level was held, there was no ramp, and the load of real
+// users has no level to begin with.
+func advice(r record.Repeat, load record.Load) string {
 	if r.Bottleneck == nil {
 		return ""
 	}
+	if load.Kind == record.LiveTraffic && (r.Ending == record.AtLeast || r.Ending == record.AtMost) {
+		return adviceLive(r)
+	}
+	held := load.Held > 0
 	switch r.Bottleneck.Name {
 	case record.Generator:
 		return "give saturate more CPU or a machine of its own and run again: the target was not brought to its limit"
@@ -35,6 +40,14 @@ func advice(r record.Repeat, held bool) string {
 		return ""
 	}
 	return remedy(r) + further(r)
+}
+
+// adviceLive is for live traffic that was too little, or too much.
+func adviceLive(r record.Repeat) string {
+	if r.Ending == record.AtMost {
+		return "it is past a limit with the traffic that it has: give it less, or raise that limit in stress; " + remedy(r)
+	}
+	return "squeeze when there is more traffic, or one server at a time; or raise live.max_weight or live.max_share, whichever came first"
 }
 
 // remedy is what moves the bottleneck.

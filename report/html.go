@@ -239,7 +239,7 @@ func newTargetView(r *record.Record, t *record.Target) targetView {
 		add("next limit", fmt.Sprintf("%s, with %s of it still free", n.Signal, record.Share(n.Headroom)))
 	}
 	add("costs", costs(*v.Told))
-	add("to change it", advice(*v.Told, r.Load.Held > 0))
+	add("to change it", advice(*v.Told, r.Load))
 	v.Pressure, v.Time, v.Cost = pressures(v.Told, r.Load.Unit), overTime(v.Told, r.Load.Unit), costCurve(v.Told, r.Load.Unit)
 	return v
 }

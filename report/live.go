@@ -58,13 +58,14 @@ func balancer(l *record.Live) string {
 
 // moved says how far a server's weight went.
 func moved(s record.SqueezedServer) string {
+	if len(s.Weights) == 0 {
+		return fmt.Sprintf("%s: %d as found, never moved", named(s), s.Found)
+	}
 	text := fmt.Sprintf("%s: %d as found, up to %d", named(s), s.Found, s.Highest())
 	if s.Allowed > 0 {
 		text += fmt.Sprintf(" (%d allowed: %s)", s.Allowed, s.Bound)
 	}
-	if n := len(s.Weights); n > 0 {
-		text += fmt.Sprintf(", moved %s", times(n))
-	}
+	text += ", moved " + times(len(s.Weights))
 	if s.MaxConns > 0 {
 		text += fmt.Sprintf("; at most %d requests at once", s.MaxConns)
 	}

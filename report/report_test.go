@@ -339,14 +339,28 @@ func TestAdvice(t *testing.T) {
 		{"backend", half, "make what the workers wait for faster; more workers would mostly wait in a longer line"},
 		{"pool_used", half, "more of what pool_used counts, or a higher limit in stress.metrics, would carry more, up to about 2.0 times as much, where memory is the limit"},
 	} {
-		if got := advice(with(c.name, c.runner), false); got != c.want {
+		if got := advice(with(c.name, c.runner), record.Load{}); got != c.want {
 			t.Errorf("%s: %q\nwant %q", c.name, got, c.want)
 		}
 	}
 	for _, name := range []string{stress.QuotaBound, stress.MemoryBound, stress.NetworkBound, stress.ConntrackBound, stress.DescriptorsBound,
 		stress.LatencyBound, stress.ErrorsBound, stress.OverflowCollapse, stress.Generator, stress.ContendedCPU} {
-		if advice(with(name, nil), false) == "" {
+		if advice(with(name, nil), record.Load{}) == "" {
 			t.Errorf("no advice for %s", name)
+		}
+	}
+}
+
+// The users' traffic has no ramp to change either.
+func TestAdviceOnLiveTraffic(t *testing.T) {
+	r, live := hold(1, 160), record.Load{Kind: record.LiveTraffic}
+	if got, want := advice(r, live), advice(r, record.Load{}); got != want {
+		t.Errorf("found: %q, want %q", got, want)
+	}
+	for ending, want := range map[ramp.Ending]string{ramp.AtLeast: "when there is more traffic", ramp.AtMost: "past a limit with the traffic that it has"} {
+		r.Ending = ending
+		if got := advice(r, live); !strings.Contains(got, want) || strings.Contains(got, "ramp.") {
+			t.Errorf("%s: %q", ending, got)
 		}
 	}
 }
@@ -360,10 +374,10 @@ func TestAdviceOnACheck(t *testing.T) {
 		ramp.AtLeast: "",
 	} {
 		r.Ending = ending
-		if got := advice(r, true); got != want {
+		if got := advice(r, record.Load{Held: 160}); got != want {
 			t.Errorf("%s: %q, want %q", ending, got, want)
 		}
-		if !strings.Contains(advice(r, false), "ramp.") {
+		if !strings.Contains(advice(r, record.Load{}), "ramp.") {
 			t.Errorf("%s: no advice on the search", ending)
 		}
 	}

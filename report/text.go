@@ -88,7 +88,7 @@ func (p *page) target(r *record.Record, t *record.Target) {
 			p.line("", "", "%s", text)
 		}
 	}
-	if text := advice(*told, r.Load.Held > 0); text != "" {
+	if text := advice(*told, r.Load); text != "" {
 		p.line("to change it", "", "%s", text)
 	}
 }
