@@ -30,6 +30,12 @@ func runAgainst(ctx context.Context, env *environment, name string, f runFlags) 
 	if err != nil {
 		return err
 	}
+	for _, s := range []*scenarios.Scenario{base, new} {
+		if s.Live != nil {
+			return hint(exitWith(exitUsage, fmt.Errorf("--against: %s squeezes production, and builds are measured in turn by generated load only", s.Name)),
+				"put the servers of both builds into one live scenario, each with its label, and compare them by it")
+		}
+	}
 	if err := alike(base, new); err != nil {
 		return exitWith(exitUsage, err)
 	}

@@ -75,13 +75,18 @@ func (c *campaign) measure(ctx context.Context, i, restart int) (ramp.Run, error
 	if i == len(c.record.Targets) {
 		c.record.Targets = append(c.record.Targets, record.Target{Name: t.Name, Labels: t.Labels, Ending: ramp.Inconclusive})
 	}
-	into := &c.record.Targets[i]
 	c.view.begin(c.title(t, restart))
 	s := session{scenario: c.scenario, target: t, check: c.check, span: c.span, view: c.view, lastKnown: c.lastKnown(i), cpus: c.cpus, fleets: c.fleets}
 	run, scopes, err := s.measure(ctx)
-	c.warn(t.Name, s.warnings)
-	addMachine(into, s.machine, c.scenario.Labels)
 	c.record.Load.Engine = cmp.Or(s.engine, c.record.Load.Engine)
+	return c.add(i, restart, &s, run, scopes, err), err
+}
+
+// add records what measuring a target once came to.
+func (c *campaign) add(i, restart int, s *session, run ramp.Run, scopes map[string]string, err error) ramp.Run {
+	into := &c.record.Targets[i]
+	c.warn(into.Name, s.warnings)
+	addMachine(into, s.machine, c.scenario.Labels)
 	if err != nil && run.Ending == "" {
 		run.Ending = ramp.Inconclusive
 	}
@@ -94,7 +99,7 @@ func (c *campaign) measure(ctx context.Context, i, restart int) (ramp.Run, error
 	if run.Ending == ramp.Found {
 		c.last[i] = run.Sustained.AtLimit
 	}
-	return run, err
+	return run
 }
 
 // lastKnown is what a target was last found to carry, in this run or before it: of
@@ -166,15 +171,25 @@ func hide(r *record.Repeat, redact func(string) string) {
 // newRecord is a record of what is known before a run.
 func newRecord(s *scenarios.Scenario) *record.Record {
 	now := time.Now()
-	mix := make(map[string]float64)
-	for i, share := range s.Traffic.Shares() {
-		mix[s.Traffic.Requests[i].Name] = share
-	}
+	load, live := newLoad(s)
 	return &record.Record{
 		Version: record.Version, ID: record.NewID(now), At: now,
 		Goal:     s.Goal,
 		Scenario: s.Name, ScenarioHash: record.Hash(s.Text()), Labels: s.Labels,
 		Versions: versions(), Env: machine(), Limits: stress.NewLimits(s.Stress).InForce(),
-		Load: record.Load{Kind: record.SyntheticMix, Unit: "req/s", Engine: s.Traffic.Engine, Arrivals: s.Traffic.Arrivals, Mix: mix},
+		Load: load, Live: live,
 	}
+}
+
+// newLoad is the load of a scenario; live is nil where it is generated.
+func newLoad(s *scenarios.Scenario) (load record.Load, live *record.Live) {
+	if s.Live != nil {
+		live = &record.Live{Caps: record.LiveCaps{Times: s.Live.MaxWeight, Share: float64(s.Live.MaxShare), Seconds: s.Live.Within.Seconds()}}
+		return record.Load{Kind: record.LiveTraffic, Unit: "req/s"}, live
+	}
+	mix := make(map[string]float64)
+	for i, share := range s.Traffic.Shares() {
+		mix[s.Traffic.Requests[i].Name] = share
+	}
+	return record.Load{Kind: record.SyntheticMix, Unit: "req/s", Engine: s.Traffic.Engine, Arrivals: s.Traffic.Arrivals, Mix: mix}, nil
 }

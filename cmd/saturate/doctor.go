@@ -26,7 +26,9 @@ figures can be had, with what coverage.
     saturate doctor --require instructions
 
 It starts nothing, also where a target has a command, and sends no load: one
-connection to each target and what the probes and the fleet's queries read.
+connection to each target and what the probes and the fleet's queries read. Of a
+scenario on live traffic it reads the load balancer as well, twice, and changes
+nothing there; the targets themselves are not asked for anything.
 
 Each line begins with
 

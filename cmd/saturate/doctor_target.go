@@ -19,22 +19,34 @@ import (
 
 // scenario looks at the targets, and at the fleet.
 func (x *examination) scenario(ctx context.Context, s *scenarios.Scenario) {
-	measured := make(map[string]map[string]string) // scopes by target
-	for _, t := range s.Targets {
-		if ctx.Err() != nil {
-			return
-		}
-		x.about("target %s, %s", t.Name, t.URL)
-		scopes := x.target(ctx, s, t)
-		if scopes == nil {
-			continue
-		}
-		measured[t.Name] = scopes
+	look := x.generated
+	if s.Live != nil {
+		look = x.live
+	}
+	measured := look(ctx, s)
+	if ctx.Err() != nil {
+		return
 	}
 	if s.Fleet.Fixed != nil || s.Fleet.Prometheus != nil {
 		x.about("fleet")
 		x.fleet(ctx, s, measured)
 	}
+}
+
+// generated looks at the targets of generated load. It returns the scopes of the
+// work that can be read, by target.
+func (x *examination) generated(ctx context.Context, s *scenarios.Scenario) map[string]map[string]string {
+	measured := make(map[string]map[string]string)
+	for _, t := range s.Targets {
+		if ctx.Err() != nil {
+			return nil
+		}
+		x.about("target %s, %s", t.Name, t.URL)
+		if scopes := x.target(ctx, s, t); scopes != nil {
+			measured[t.Name] = scopes
+		}
+	}
+	return measured
 }
 
 // target looks at one target. It returns the scopes of the work that can be read
@@ -47,6 +59,11 @@ func (x *examination) target(ctx context.Context, s *scenarios.Scenario, t scena
 		x.aside("its probes are not tried while it is down")
 		return nil
 	}
+	return x.probes(ctx, s, t)
+}
+
+// probes tries what is read of a target, and returns the scopes of its work.
+func (x *examination) probes(ctx context.Context, s *scenarios.Scenario, t scenarios.Target) map[string]string {
 	w, err := (&session{scenario: s, target: t}).watch(ctx, 0)
 	if err != nil {
 		x.all(err)

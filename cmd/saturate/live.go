@@ -89,8 +89,11 @@ func describe(seen []stress.Observation) string {
 		}
 	}
 	var b strings.Builder
+	if l := stress.MergeLatency(latencies...); l.Count > 0 { // live traffic may have none
+		fmt.Fprintf(&b, "p99 %6s  ", round(l.P99))
+	}
 	if sent > 0 {
-		fmt.Fprintf(&b, "p99 %6s  failed %d  ", round(stress.MergeLatency(latencies...).P99), failed)
+		fmt.Fprintf(&b, "failed %d  ", failed)
 	}
 	for _, s := range byPressure(sums) {
 		if p := sums[s] / counts[s]; shown(s, p) {
@@ -147,8 +150,14 @@ func (v *picture) clear() {
 	}
 }
 
-func (v *picture) show(p ramp.Progress) {
+// draw puts a picture in the place of the one before.
+func (v *picture) draw(text string) {
 	v.clear()
+	v.drawn = strings.Count(text, "\n")
+	io.WriteString(v.w, noWrap+text+wrap)
+}
+
+func (v *picture) show(p ramp.Progress) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s  %-9s %8.1f req/s   p50 %s  p99 %s  failed %d", clockTime(p.Elapsed),
 		p.Next.Phase, p.Next.Level, round(p.Seen.Latency.P50), round(p.Seen.Latency.P99), p.Seen.Failed)
@@ -172,8 +181,7 @@ func (v *picture) show(p ramp.Progress) {
 	if p.Seen.Void != "" {
 		fmt.Fprintf(&b, "  window does not count: %s\n", p.Seen.Void)
 	}
-	v.drawn = strings.Count(b.String(), "\n")
-	io.WriteString(v.w, noWrap+b.String()+wrap)
+	v.draw(b.String())
 }
 
 // Where the terminal is narrow, lines are cut at its edge: one that went on below

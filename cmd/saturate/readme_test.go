@@ -11,7 +11,7 @@ import (
 )
 
 // TestReadme carries out the commands of the README: run as far as --dry-run
-// goes, agent, doctor and fleet as far as their flags, the others as they stand.
+// goes, agent, doctor, fleet and live traffic as far as their flags, the others as they stand.
 // The package testbed carries out those that measure.
 func TestReadme(t *testing.T) {
 	root, err := filepath.Abs("../..")
@@ -48,7 +48,7 @@ func TestReadme(t *testing.T) {
 		if args[0] == "run" && !slices.Contains(args, "--dry-run") {
 			args = append(args, "--dry-run")
 		}
-		if slices.Contains([]string{"agent", "doctor", "fleet"}, args[0]) {
+		if slices.Contains([]string{"agent", "doctor", "fleet"}, args[0]) || slices.Contains(args, "--live") {
 			args = append(args, "--help") // the flags are read; what they name is not here
 		}
 		var out, errs bytes.Buffer

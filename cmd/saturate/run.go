@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"saturate/appweight"
+	"saturate/loadgen/shift"
 	"saturate/ramp"
 	"saturate/record"
 	"saturate/scenarios"
@@ -35,6 +36,14 @@ ends as soon as the evidence suffices:
 
     saturate run new.yaml --against old.yaml
 
+Servers in production are squeezed with the traffic of their real users, by the
+weights of the load balancer before them, where the scenario has a live section
+and the command line --live, and never otherwise. A watchdog holds the balancer
+and puts every weight back as it was found, whatever happens to saturate:
+
+    saturate run --live web-live.yaml --dry-run
+    saturate run --live web-live.yaml
+
 A scenario is a file, "-" for standard input, or the name of one that ships.
 Results go to standard output; progress and errors to standard error. Whatever
 happens to saturate, the load and the servers that it started go with it; ^C
@@ -53,6 +62,7 @@ type runFlags struct {
 	history   historyFlags
 	against   string
 	pairs     int
+	live      bool
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -79,6 +89,7 @@ func newRunCommand(env *environment) *cobra.Command {
 	flags.Float64Var(&f.at, "at", 0, "do not search: hold this level, in req/s, and say whether it is sustained")
 	flags.DurationVar(&f.span, "for", 3*time.Minute, "how long to hold the level of --at")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done and touch nothing")
+	flags.BoolVar(&f.live, "live", false, "squeeze production with the traffic of real users, as the scenario's live section says")
 	flags.StringVar(&f.against, "against", "", "measure this scenario in turn with the first, and say whether they differ")
 	flags.IntVar(&f.pairs, "pairs", appweight.DefaultPairTest.MaxPairs, "the most pairs of --against")
 	f.history.addOff(c)
@@ -90,6 +101,9 @@ func newRunCommand(env *environment) *cobra.Command {
 			return hint(exitWith(exitUsage, errors.New("--at does not search, so --precision does not go with it")), "leave one of them away")
 		case changed("against") && (changed("at") || changed("repeat")):
 			return hint(exitWith(exitUsage, errors.New("--against searches, and repeats until it knows: --at and --repeat do not go with it")), "leave them away")
+		case f.live && (changed("at") || changed("against")):
+			return hint(exitWith(exitUsage, errors.New("--live searches, by what the users send: --at and --against do not go with it")),
+				"leave them away; to tell two builds apart put the servers of both into one live scenario, each with its label")
 		case changed("pairs") && !changed("against"):
 			return hint(exitWith(exitUsage, errors.New("--pairs goes with --against")), "name the base: --against BASE")
 		case changed("at") && !(f.at > 0 && !math.IsInf(f.at, 0)) || f.span <= 0:
@@ -109,17 +123,27 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 	if err != nil {
 		return err
 	}
+	if err := agree(s, name, f.live); err != nil {
+		return err
+	}
 	requirements, err := parseRequirements(s.Require)
 	if err != nil {
 		return exitWith(exitUsage, err)
 	}
-	if f.dryRun {
+	switch {
+	case f.dryRun && f.live:
+		return planSqueeze(ctx, env, s)
+	case f.dryRun:
 		return plan(env.stdout, s)
 	}
 	c := campaign{scenario: s, check: f.at, span: f.span, view: newView(env.stderr, isTerminal(env.stderr), f.quiet),
 		known: lastKnown(ctx, env, f.history, s.Name), record: newRecord(s)}
 	c.record.Load.Held = f.at
-	failed := c.run(ctx)
+	measure := c.run
+	if f.live {
+		measure = func(ctx context.Context) error { return c.squeeze(ctx, env) }
+	}
+	failed := measure(ctx)
 	c.view.end()
 	c.conclude(requirements, baseline(ctx, env, f.history, s, requirements))
 	unkept := keep(ctx, env, f.history, c.record) // first: a closed pipe on standard output ends the program
@@ -131,8 +155,11 @@ func runScenario(ctx context.Context, env *environment, name string, f runFlags)
 
 // verdict is the error, and with it the exit code, that a run ends with.
 func verdict(ctx context.Context, r *record.Record, check bool, failed error) error {
+	if _, ok := errors.AsType[*shift.NotRestored](failed); ok { // before anything else: production may be changed
+		return exitWith(exitFailed, failed)
+	}
 	if ctx.Err() != nil {
-		interrupted := errors.New("interrupted; the load has been taken away")
+		interrupted := errors.New("interrupted; " + takenAway(r))
 		if left, ok := errors.AsType[*leftBehind](failed); ok {
 			interrupted = errors.Join(interrupted, left)
 		}
@@ -154,6 +181,17 @@ func verdict(ctx context.Context, r *record.Record, check bool, failed error) er
 		return exitWith(exitNoAnswer, nil)
 	}
 	return required(r)
+}
+
+// takenAway says what became of the load when a run was interrupted.
+func takenAway(r *record.Record) string {
+	switch {
+	case r.Live == nil:
+		return "the load has been taken away"
+	case len(r.Live.Squeezes) == 0:
+		return "no weight was moved"
+	}
+	return r.Live.Squeezes[len(r.Live.Squeezes)-1].PutBack()
 }
 
 // required is the error that the requirements end a run with.

@@ -47,8 +47,11 @@ func validate(env *environment, names []string) error {
 			}
 			continue
 		}
-		fmt.Fprintf(env.stdout, "%s: ok: %s, %s\n", name,
-			count(len(s.Targets), "target"), count(len(s.Traffic.Requests), "request"))
+		load := count(len(s.Traffic.Requests), "request")
+		if s.Live != nil {
+			load = "live traffic"
+		}
+		fmt.Fprintf(env.stdout, "%s: ok: %s, %s\n", name, count(len(s.Targets), "target"), load)
 	}
 	switch {
 	case bad == 0:
