@@ -26,7 +26,9 @@ race:
 # One after another, and without the race detector's cost: these measure.
 quick: build
 	@testbed/install; case $$? in \
-	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 14m -v -run 'Quick' ./testbed ;; \
+	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 14m -v -run 'Quick' ./testbed && \
+	   SATURATE_STACKS=1 $(GO) test -count=1 -timeout 5m -v -run 'Quick' ./testbed/live && \
+	   SATURATE_STACKS=1 $(GO) test -count=1 -timeout 3m -run 'Real' ./loadgen/shift/balancer ;; \
 	77) echo "the quick runs of the real servers are left out" ;; \
 	*) exit 1 ;; esac
 	@testbed/guest/install; case $$? in \
@@ -42,15 +44,16 @@ quick: build
 # The long proofs: every stack again and again, soaks at and above the answer,
 # and the tables of the simulation. Hours; see docs/proofs.md.
 shows: build
-	testbed/install
+	testbed/install && testbed/prometheus/install
 	SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 12h -v -run 'Shows' ./testbed
+	SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 4h -v -run 'Shows' ./testbed/live
 	testbed/guest/install && SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 2h -v ./testbed/guest
-	testbed/prometheus/install && SATURATE_STACKS=1 $(GO) test -count=1 -timeout 15m -v ./testbed/prometheus
+	SATURATE_STACKS=1 $(GO) test -count=1 -timeout 15m -v ./testbed/prometheus
 	SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 2h -v ./appweight/... ./history ./stress/agent
 	$(GO) test -run '^$$' -bench Search -benchtime 1x -timeout 4h ./ramp
 
 bench:
-	$(GO) test -run '^$$' -bench . ./loadgen ./stress/... ./ramp/internal/... ./appweight/fleet/... ./history
+	$(GO) test -run '^$$' -bench . ./loadgen ./stress/... ./ramp/internal/... ./appweight/fleet/... ./history ./cmd/saturate
 
 # A minute for each fuzz target.
 fuzz:
