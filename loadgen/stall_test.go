@@ -38,6 +38,9 @@ func TestNoCoordinatedOmission(t *testing.T) {
 	}
 	mean, p90, service, got := stalled(t, 10*time.Second)
 	t.Logf("mean %.1f ms, p90 %.1f ms, service mean %.1f ms; %d sent, %d unsent, %d failed, limit %q", mean, p90, service, got.Sent, got.Unsent, got.Failed, got.Limit)
+	if got.Limit != "" { // it says itself that it did not keep its times
+		t.Skipf("needs a quieter machine: %s", got.Limit)
+	}
 	if mean < 70 || mean > 140 || p90 < 350 || p90 > 650 {
 		t.Errorf("mean %.1f ms, p90 %.1f ms; want 100 and 500", mean, p90)
 	}
