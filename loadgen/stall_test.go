@@ -31,14 +31,22 @@ func stalled(t testing.TB, d time.Duration) (mean, p90, service float64, got Ans
 }
 
 // TestNoCoordinatedOmission allows for a busy machine: with coordinated
-// omission the mean would be 15 ms and p90 20 ms.
+// omission the mean would be 15 ms and p90 20 ms. A try in which the generator
+// says that it did not keep its times is made again.
 func TestNoCoordinatedOmission(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes 10 s")
+		t.Skip("takes 10 s, on a busy machine 30 s")
 	}
-	mean, p90, service, got := stalled(t, 10*time.Second)
-	t.Logf("mean %.1f ms, p90 %.1f ms, service mean %.1f ms; %d sent, %d unsent, %d failed, limit %q", mean, p90, service, got.Sent, got.Unsent, got.Failed, got.Limit)
-	if got.Limit != "" { // it says itself that it did not keep its times
+	var mean, p90, service float64
+	var got Answers
+	for range 3 {
+		mean, p90, service, got = stalled(t, 10*time.Second)
+		t.Logf("mean %.1f ms, p90 %.1f ms, service mean %.1f ms; %d sent, %d unsent, %d failed, limit %q", mean, p90, service, got.Sent, got.Unsent, got.Failed, got.Limit)
+		if got.Limit == "" {
+			break
+		}
+	}
+	if got.Limit != "" {
 		t.Skipf("needs a quieter machine: %s", got.Limit)
 	}
 	if mean < 70 || mean > 140 || p90 < 350 || p90 > 650 {
