@@ -64,8 +64,8 @@ func (s *Squeeze) close() (Closed, error) {
 		err = &NotRestored{fmt.Sprintf("the watchdog is still at it (%s)", ended.Why)}
 	}
 	if state, failed := s.w.State(ctx); failed == nil {
-		s.note(state.Backend)
 		c.Left = s.weightsOf(state.Backend)
+		s.note(time.Since(s.ledger.start), c.Left)
 	}
 	c.Weights = s.log
 	return c, err
@@ -94,10 +94,11 @@ func (s *Squeeze) end(ctx context.Context, e watchdog.End) (watchdog.Ended, erro
 	}
 }
 
+// weightsOf are the set's weights in a reading of the backend.
 func (s *Squeeze) weightsOf(b balancer.Backend) map[string]int {
 	weights := map[string]int{}
 	for _, name := range s.set {
-		if server := find(b, name); server != nil {
+		if server, ok := b.Server(name); ok {
 			weights[name] = server.Weight
 		}
 	}
