@@ -276,6 +276,24 @@ func TestClosed(t *testing.T) {
 	})
 }
 
+// TestClosedAtOnce: what was raised last is told, though no reading of ours has it.
+func TestClosedAtOnce(t *testing.T) {
+	squeezing(t, plain, loose(), []string{"s1", "s2"}, func(f *fake, s *Squeeze) {
+		s.Member("s1").Turn(200, time.Second)
+		for f.weights() == "[10 10 10 10 10 10]" {
+			time.Sleep(10 * time.Millisecond)
+		}
+		closed, err := s.Close()
+		if err != nil || len(closed.Weights) != 3 {
+			t.Fatalf("%v, weights %+v", err, closed.Weights)
+		}
+		raised, back := closed.Weights[1], closed.Weights[2].Weights
+		if raised.Weights["s1"] != 25 || raised.Weights["s2"] != 10 || raised.At < quietTime || back["s1"] != 10 || back["s2"] != 10 {
+			t.Errorf("weights %+v", closed.Weights)
+		}
+	})
+}
+
 func TestNotRestored(t *testing.T) {
 	for _, c := range []struct {
 		name string
