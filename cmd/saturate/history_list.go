@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -197,19 +198,23 @@ func records(entries []history.Entry) int {
 
 // writeList writes values as one JSON array, or a line each.
 func writeList[T any](w io.Writer, format string, all []T) error {
-	e := json.NewEncoder(w)
+	buffered := bufio.NewWriterSize(w, 64<<10) // a year has 73,000 lines
+	e := json.NewEncoder(buffered)
 	e.SetEscapeHTML(false)
 	if format == "json" {
 		e.SetIndent("", "  ")
 		if all == nil {
 			all = []T{}
 		}
-		return e.Encode(all)
+		if err := e.Encode(all); err != nil {
+			return err
+		}
+		return buffered.Flush()
 	}
 	for _, one := range all {
 		if err := e.Encode(one); err != nil {
 			return err
 		}
 	}
-	return nil
+	return buffered.Flush()
 }
