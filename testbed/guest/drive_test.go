@@ -18,8 +18,9 @@ type reading struct {
 	at         time.Time // ours
 	clock      float64   // the guest's: seconds
 	cpuSeconds float64   // of all
-	// instructions of all but the agent, and of all in user space
-	instructions, user float64
+	// instructions of all but the agent, of all in user space, and of the demo's
+	// group, where they are counted
+	instructions, user, web float64
 }
 
 // look reads the agent's page. The guest's counter of cycles is its clock.
@@ -48,6 +49,8 @@ func (s *Server) look(t *testing.T, client *http.Client) reading {
 			r.user = value
 		case `saturate_agent_instructions_total`:
 			r.instructions -= value
+		case `saturate_instructions_total{scope="cgroup"}`:
+			r.web = value
 		}
 	}
 	return r
@@ -57,13 +60,14 @@ func (s *Server) look(t *testing.T, client *http.Client) reading {
 type spell struct {
 	rate, busy float64
 	perSecond  float64 // instructions
+	web        float64 // those of the demo's group in a second
 	cost, user float64 // instructions of a request; those in user space
 	pace       float64 // of the guest's clock
 }
 
 func (s spell) String() string {
-	return fmt.Sprintf("%.2f req/s, %.0f %% busy, %.2f M instructions/s, %.3f M a request, %.3f M of it in user space (its clock at %.3f)",
-		s.rate, 100*s.busy, s.perSecond/1e6, s.cost/1e6, s.user/1e6, s.pace)
+	return fmt.Sprintf("%.2f req/s, %.0f %% busy, %.2f M instructions/s (%.2f M of the demo's group), %.3f M a request, %.3f M of it in user space (its clock at %.3f)",
+		s.rate, 100*s.busy, s.perSecond/1e6, s.web/1e6, s.cost/1e6, s.user/1e6, s.pace)
 }
 
 // drive offers even arrivals for a while. It is read before and after, when
@@ -82,7 +86,7 @@ func (s *Server) drive(t *testing.T, path string, rate float64, length time.Dura
 	did := after.instructions - before.instructions
 	return spell{
 		rate: rate, busy: (after.cpuSeconds - before.cpuSeconds) / length.Seconds(),
-		perSecond: did / length.Seconds(), cost: did / float64(n), user: (after.user - before.user) / float64(n),
+		perSecond: did / length.Seconds(), web: (after.web - before.web) / length.Seconds(), cost: did / float64(n), user: (after.user - before.user) / float64(n),
 		pace: (after.clock - before.clock) / after.at.Sub(before.at).Seconds(),
 	}
 }

@@ -46,9 +46,10 @@ func BuildPrograms() (p Programs, err error) {
 }
 
 // BootServer boots one, of the speed that shift says, in real time; a request
-// costs it so many steps (of 13 instructions). Its keys are put into folder. It
-// returns when the demo and the agent answer.
-func BootServer(dir, folder string, p Programs, shift int, steps int64) (*Server, error) {
+// costs it so many steps (of 13 instructions). Its agent counts instructions in the
+// scopes given, with commas between them. Its keys are put into folder. It returns
+// when the demo and the agent answer.
+func BootServer(dir, folder string, p Programs, shift int, steps int64, scopes string) (*Server, error) {
 	keys, err := writeKeys(folder)
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func BootServer(dir, folder string, p Programs, shift int, steps int64) (*Server
 	}
 	demo := []string{"/saturate", "demo", "--listen", fmt.Sprintf("%s:%d", Address, demoPort), "--metrics", "",
 		"--workers", "32", "--backlog", "256", "--keepalive", "1m", "--cpu", "0s", "--wait", "0s", "--cpu-cv", "0", "--steps", strconv.FormatInt(steps, 10)}
-	agent := []string{"/saturate", "agent", "--cgroup", "web", "--generation", fmt.Sprintf("shift-%d", shift),
+	agent := []string{"/saturate", "agent", "--cgroup", "web", "--instructions", scopes, "--generation", fmt.Sprintf("shift-%d", shift),
 		"--listen", fmt.Sprintf("%s:%d", Address, agentPort), "--web.config.file", "/etc/web.yml"}
 	m, err := Boot(Config{
 		Dir: dir, Shift: shift, RealTime: true, CPUs: 1, Memory: 256, Files: files, Ports: []int{demoPort, agentPort},

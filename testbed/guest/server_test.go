@@ -20,9 +20,9 @@ import (
 const perStep = 13
 
 // serve boots a server that ends with the test.
-func serve(t *testing.T, dir string, p Programs, shift int, steps int64) *Server {
+func serve(t *testing.T, dir string, p Programs, shift int, steps int64, scopes string) *Server {
 	t.Helper()
-	s, err := BootServer(dir, t.TempDir(), p, shift, steps)
+	s, err := BootServer(dir, t.TempDir(), p, shift, steps, scopes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func run(t *testing.T, program, scenario string, env []string, flags ...string) 
 func TestQuickServer(t *testing.T) {
 	dir := installed(t, "SATURATE_STACKS", "a run against an emulated server")
 	const steps, rate = 200_000, 10
-	s := serve(t, dir, programs(t), 4, steps)
+	s := serve(t, dir, programs(t), 4, steps, "host")
 	empty := s.drive(t, "/health", rate, 10*time.Second)
 	full := s.drive(t, "/", rate, 10*time.Second)
 	t.Logf("a request that does nothing: %v\na request: %v", empty, full)
@@ -126,17 +126,19 @@ func within(t *testing.T, what string, got, want, tolerance float64) {
 // TestShowsGenerations has a fleet of two generations, one twice as fast as the
 // other, and asks how many users a server of each can carry. What the fleet
 // spends is measured at two loads; what a server really sustains is in the run.
+// Only the demo's group is counted: what the kernel does for an agent that streams
+// is a large part of such machines, and none of the fleet's.
 func TestShowsGenerations(t *testing.T) {
 	dir := installed(t, "SATURATE_SHOWS", "the score of emulated servers of two speeds")
-	const steps, perUser = 100_000, .01 // requests a second of a user
+	const steps, perUser = 200_000, .01 // requests a second of a user
 	p := programs(t)
 	program := controller(t)
 	shifts := []int{4, 5}
 	var servers []*Server
-	full := appweight.Fleet{Unit: appweight.Instructions, Scope: "host"}
+	full := appweight.Fleet{Unit: appweight.Instructions, Scope: "cgroup"}
 	part := full
 	for _, shift := range shifts {
-		s := serve(t, dir, p, shift, steps)
+		s := serve(t, dir, p, shift, steps, "host,cgroup")
 		servers = append(servers, s)
 		guess := Config{Shift: shift}.Rate() / (perStep*steps + 1e6)
 		for _, f := range []struct {
@@ -146,7 +148,7 @@ func TestShowsGenerations(t *testing.T) {
 			did := s.inFleet(t, guess*(f.least+f.most)/2, f.least, f.most)
 			f.fleet.ActiveUsers += did.rate / perUser
 			f.fleet.Generations = append(f.fleet.Generations, appweight.Generation{
-				Name: fmt.Sprintf("shift-%d", shift), ISA: "arm64", PerSecond: did.perSecond, Servers: 1, RequestsPerSecond: did.rate,
+				Name: fmt.Sprintf("shift-%d", shift), ISA: "arm64", PerSecond: did.web, Servers: 1, RequestsPerSecond: did.rate,
 			})
 		}
 	}
@@ -185,7 +187,7 @@ func scenario(t *testing.T, servers []*Server, f appweight.Fleet) string {
 		fmt.Fprintf(&b, "  - name: %q\n    url: %s\n    probes:\n      agent: {url: %q, ca: %q, cert: %q, key: %q}\n", f.Generations[i].Name, s.URL(), s.AgentURL(),
 			filepath.Join(s.Folder, "ca.pem"), filepath.Join(s.Folder, "client.pem"), filepath.Join(s.Folder, "client.key"))
 	}
-	b.WriteString("traffic:\n  arrivals: even\n  requests: [{name: page, path: /}]\nstress: {cpu: 0.50}\nramp: {start: 2, precision: quick}\n")
+	b.WriteString("traffic:\n  arrivals: even\n  requests: [{name: page, path: /}]\nstress: {cpu: 0.45, latency_p99: 3s}\nramp: {start: 2, precision: standard}\n")
 	fmt.Fprintf(&b, "fleet:\n  fixed:\n    unit: %s\n    scope: %s\n    active_users: %.0f\n    generations:\n", f.Unit, f.Scope, f.ActiveUsers)
 	for _, g := range f.Generations {
 		fmt.Fprintf(&b, "      - {name: %q, isa: %s, per_second: %.0f, servers: %g, requests_per_second: %.3f}\n", g.Name, g.ISA, g.PerSecond, g.Servers, g.RequestsPerSecond)

@@ -41,7 +41,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	s, err := guest.BootServer(*dir, folder, programs, *shift, *steps)
+	s, err := guest.BootServer(*dir, folder, programs, *shift, *steps, "host")
 	if err != nil {
 		return err
 	}
