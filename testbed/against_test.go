@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +18,9 @@ import (
 	"saturate/record"
 )
 
-// The two builds: posts on a page, of which each costs the same.
-const oldPosts, newPosts = 80, 85
+// The two builds: posts on a page, of which each costs the same. What a request
+// costs besides them is shared, so that a tenth more of them is some 6 % more.
+const oldPosts, newPosts = 80, 88
 
 // TestShowsAgainst measures two builds of the Django site in turn, whose cost of
 // a request differs by some 6 %: by how much exactly is read from the kernel's
@@ -109,79 +110,97 @@ func build(t *testing.T, dir, name string, posts int) string {
 }
 
 // costRatio is what a request of the new build costs by what one of the old does,
-// with its standard error as a share: the CPU time of the server's processes over
-// a number of requests, one at a time, each build four times in turn.
+// with its standard error as a share. Both are up side by side, on one CPU, and
+// are asked by turns, a few pages at a time: a machine's speed changes more from
+// one minute to the next than they differ. Each start of a server has a cost of
+// its own, so both are started several times.
 func costRatio(t *testing.T) (ratio, se float64) {
 	t.Helper()
-	const rounds, requests = 4, 2000
+	const starts, turns, pages = 10, 20, 20
 	var logs []float64
-	for round := range rounds {
-		posts := [2]int{oldPosts, newPosts}
-		if round%2 == 1 {
-			posts[0], posts[1] = posts[1], posts[0]
+	for range starts {
+		old, new := startBuild(t, oldPosts, 18080), startBuild(t, newPosts, 18082)
+		for range 10 { // to warm them up
+			old.cpu(t, pages)
+			new.cpu(t, pages)
 		}
-		cost := map[int]float64{}
-		for _, n := range posts {
-			cost[n] = cpuPerRequest(t, n, requests)
+		var was, is time.Duration
+		for turn := range turns {
+			first, second, cpu1, cpu2 := old, new, &was, &is
+			if turn%2 == 1 {
+				first, second, cpu1, cpu2 = new, old, &is, &was
+			}
+			*cpu1 += first.cpu(t, pages)
+			*cpu2 += second.cpu(t, pages)
 		}
-		logs = append(logs, math.Log(cost[newPosts]/cost[oldPosts]))
-		t.Logf("a request of %d posts costs %.3f ms, one of %d %.3f ms: %+.2f%%", oldPosts, 1e3*cost[oldPosts],
-			newPosts, 1e3*cost[newPosts], 100*math.Expm1(logs[round]))
+		old.child.Stop()
+		new.child.Stop()
+		logs = append(logs, math.Log(is.Seconds()/was.Seconds()))
+		t.Logf("a request of %d posts costs %.3f ms, one of %d %.3f ms: %+.2f%%", oldPosts, 1e3*was.Seconds()/(turns*pages),
+			newPosts, 1e3*is.Seconds()/(turns*pages), 100*math.Expm1(logs[len(logs)-1]))
 	}
 	var mean, variance float64
 	for _, v := range logs {
-		mean += v / rounds
+		mean += v / starts
 	}
 	for _, v := range logs {
-		variance += (v - mean) * (v - mean) / (rounds - 1)
+		variance += (v - mean) * (v - mean) / (starts - 1)
 	}
-	t.Logf("the new build costs %+.2f%% +-%.2f%%", 100*math.Expm1(mean), 100*math.Sqrt(variance/rounds))
-	return math.Exp(mean), math.Sqrt(variance / rounds)
+	t.Logf("the new build costs %+.2f%% +-%.2f%%", 100*math.Expm1(mean), 100*math.Sqrt(variance/starts))
+	return math.Exp(mean), math.Sqrt(variance / starts)
 }
 
-// cpuPerRequest starts a build, warms it up, and asks it for so many pages.
-func cpuPerRequest(t *testing.T, posts, requests int) float64 {
+// A server is one of a build that runs.
+type server struct {
+	child *supervise.Child
+	url   string
+}
+
+func startBuild(t *testing.T, posts, port int) server {
 	t.Helper()
 	cpus, err := supervise.CPUs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if conn, err := net.Dial("tcp", "127.0.0.1:18080"); err == nil {
-		conn.Close()
-		t.Fatal("something else listens at 127.0.0.1:18080 already")
+	s := server{url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	if answer, err := http.Get(s.url); err == nil {
+		answer.Body.Close()
+		t.Fatalf("something else listens at %s already", s.url)
 	}
-	child, err := supervise.Start(supervise.Command{
+	s.child, err = supervise.Start(supervise.Command{
 		Args: []string{"./run", "django-cpu"}, CPUs: cpus[len(cpus)-1:], Grace: 10 * time.Second,
-		Env: map[string]string{"SATURATE_RUN": t.TempDir(), "SATURATE_POSTS": strconv.Itoa(posts)},
+		Env: map[string]string{
+			"SATURATE_RUN": t.TempDir(), "SATURATE_POSTS": strconv.Itoa(posts),
+			"SATURATE_PORT": strconv.Itoa(port), "SATURATE_STATS_PORT": strconv.Itoa(port + 1),
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer child.Stop()
-	const url = "http://127.0.0.1:18080"
-	awaitHealth(t, child, url)
-	page := func() {
-		if status, _ := ask(t, url+"/feed", ""); status != 200 {
-			t.Fatalf("status %d; the server printed\n%s", status, child.Output())
+	t.Cleanup(func() { s.child.Stop() })
+	awaitHealth(t, s.child, s.url)
+	return s
+}
+
+// cpu asks for some pages, one after another, and returns what they cost: the CPU
+// time of the server's processes meanwhile.
+func (s server) cpu(t *testing.T, pages int) (sum time.Duration) {
+	t.Helper()
+	before, after := map[int]time.Duration{}, map[int]time.Duration{}
+	cpuOf(t, s.child.PID(), before)
+	for range pages {
+		if status, _ := ask(t, s.url+"/feed", ""); status != 200 {
+			t.Fatalf("status %d; the server printed\n%s", status, s.child.Output())
 		}
 	}
-	for range requests / 5 {
-		page()
-	}
-	before, after := map[int]time.Duration{}, map[int]time.Duration{}
-	cpuOf(t, child.PID(), before)
-	for range requests {
-		page()
-	}
-	cpuOf(t, child.PID(), after)
-	var sum time.Duration
+	cpuOf(t, s.child.PID(), after)
 	for pid, ran := range before {
 		if _, ok := after[pid]; !ok || len(after) != len(before) {
-			t.Fatalf("a process of the server ended meanwhile, and its time with it: it printed\n%s", child.Output())
+			t.Fatalf("a process of the server ended meanwhile, and its time with it: it printed\n%s", s.child.Output())
 		}
 		sum += after[pid] - ran
 	}
-	return sum.Seconds() / float64(requests)
+	return sum
 }
 
 // cpuOf fills in for how long a process and all below it have run, to the
