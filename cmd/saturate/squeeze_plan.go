@@ -57,6 +57,9 @@ func reader(live *shift.Config) (func(context.Context) (footing, error), error) 
 		dog, err := watchdog.Dial(live.Watchdog)
 		return func(ctx context.Context) (footing, error) {
 			s, err := dog.State(ctx)
+			if err == nil {
+				err = shift.Unread(s)
+			}
 			return footing{name: s.Name, now: s.Backend, state: &s}, err
 		}, err
 	}

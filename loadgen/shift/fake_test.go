@@ -38,6 +38,7 @@ type fake struct {
 	gone    error // what everything comes to
 	ends    []watchdog.End
 	unsure  bool // nothing is read back
+	trouble string
 	written []map[string]int
 }
 
@@ -106,7 +107,7 @@ func (f *fake) put(weights map[string]int, found int) {
 func (f *fake) State(context.Context) (watchdog.State, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return watchdog.State{Backend: f.read()}, f.gone
+	return watchdog.State{Backend: f.read(), Trouble: f.trouble}, f.gone
 }
 
 func (f *fake) Begin(_ context.Context, b watchdog.Begin) (watchdog.Begun, error) {

@@ -113,6 +113,15 @@ func Preflight(now balancer.Backend, rates map[string]float64, set []string, c C
 	return p, errors.Join(all...)
 }
 
+// Unread says why a watchdog's state does not tell how the backend stands now:
+// its reading is an older one, or none at all.
+func Unread(s watchdog.State) error {
+	if s.Trouble == "" {
+		return nil
+	}
+	return &Refused{Why: "the balancer cannot be read or set now: " + s.Trouble}
+}
+
 // standing is what a single reading shows to forbid a squeeze.
 func standing(now balancer.Backend, set []string) []error {
 	var all []error

@@ -99,6 +99,9 @@ func Open(ctx context.Context, w Watchdog, c Config, holder string, set []string
 	if err != nil {
 		return nil, err
 	}
+	if err := Unread(state); err != nil {
+		return nil, err
+	}
 	if all := standing(state.Backend, set); len(all) > 0 {
 		return nil, errors.Join(all...)
 	}

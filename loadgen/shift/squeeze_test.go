@@ -324,8 +324,14 @@ func TestOpenHoldsNothingWhereItRefuses(t *testing.T) {
 		if _, err := Open(t.Context(), f, loose(), "a test", []string{"s1"}); err == nil || f.epoch != 0 {
 			t.Errorf("a sibling is down: %v, epoch %d", err, f.epoch)
 		}
-		f = newFake(.5, 10)
+		f = plain()
+		f.backend.Servers, f.trouble = nil, "it has no backend web"
 		_, err := Open(t.Context(), f, loose(), "a test", []string{"s1"})
+		if refused, ok := errors.AsType[*Refused](err); !ok || !strings.Contains(refused.Why, f.trouble) || f.epoch != 0 {
+			t.Errorf("not read: %v, epoch %d", err, f.epoch)
+		}
+		f = newFake(.5, 10)
+		_, err = Open(t.Context(), f, loose(), "a test", []string{"s1"})
 		if refused, ok := errors.AsType[*Refused](err); !ok || refused.Hint() == "" || len(f.ends) != 1 {
 			t.Errorf("no traffic: %v, %d ends", err, len(f.ends))
 		}
