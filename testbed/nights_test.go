@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,10 +141,8 @@ func alerts(t *testing.T, promtool, textfile string, want []string) {
 	b.WriteString("    promql_expr_test:\n")
 	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(text), -1) {
 		samples := "[]"
-		for _, name := range want {
-			if name == alert[1] {
-				samples = "[{labels: '{}', value: 1}]"
-			}
+		if slices.Contains(want, alert[1]) {
+			samples = "[{labels: '{}', value: 1}]"
 		}
 		fmt.Fprintf(&b, "      - {expr: 'count(ALERTS{alertname=\"%s\", alertstate=\"firing\"})', eval_time: 50m, exp_samples: %s}\n", alert[1], samples)
 	}

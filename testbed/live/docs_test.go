@@ -52,7 +52,7 @@ func TestPageScenario(t *testing.T) {
 	}
 }
 
-// TestPageConfigurations has the balancers read what the page says of them.
+// TestQuickPageConfigurations has the balancers read what the page says of them.
 func TestQuickPageConfigurations(t *testing.T) {
 	tell(t, "SATURATE_STACKS", "the page's configurations, read by the balancers")
 	t.Setenv("PATH", path())
@@ -90,8 +90,8 @@ func TestQuickPageConfigurations(t *testing.T) {
 	}
 }
 
-// TestPageCommands wants every command of ours on the page to have the flags that
-// it is shown with.
+// TestQuickPageCommands wants every command of ours on the page to have the flags
+// that it is shown with.
 func TestQuickPageCommands(t *testing.T) {
 	tell(t, "SATURATE_STACKS", "the page's commands, asked for their flags")
 	commands := regexp.MustCompile(`saturate (run|restore|watchdog|doctor|validate)\b[^\n|#]*`).FindAllStringSubmatch(page(t), -1)

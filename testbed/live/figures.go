@@ -82,23 +82,6 @@ func (f *Figures) P99(servers ...string) time.Duration {
 	return time.Duration(all.ValueAtQuantile(99)) * time.Microsecond
 }
 
-// Add takes another phase into this one, as one longer phase.
-func (f *Figures) Add(other *Figures) {
-	f.Ended = other.Ended
-	f.Done += other.Done
-	f.Failed += other.Failed
-	f.Late.Merge(other.Late)
-	f.Failures = append(f.Failures, other.Failures...)
-	for name, s := range other.Servers {
-		if f.Servers[name] == nil {
-			f.Servers[name] = &Seen{Latency: newHistogram()}
-		}
-		f.Servers[name].Done += s.Done
-		f.Servers[name].Failed += s.Failed
-		f.Servers[name].Latency.Merge(s.Latency)
-	}
-}
-
 // String is a table for people.
 func (f *Figures) String() string {
 	var b strings.Builder

@@ -39,7 +39,7 @@ var program = sync.OnceValues(func() (string, error) {
 func tell(t *testing.T, variable, what string) {
 	t.Helper()
 	if os.Getenv(variable) == "" {
-		t.Skipf("%s: left out; make quick (or make shows) sets %s=1 and installs the servers", what, variable)
+		t.Skipf("%s: left out; make shows (make quick for SATURATE_STACKS) sets %s=1 and installs the servers", what, variable)
 	}
 }
 

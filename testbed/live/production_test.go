@@ -91,7 +91,6 @@ type watcher struct {
 	done    chan struct{}
 	mu      sync.Mutex
 	changes []change
-	seen    time.Time // when it was last read
 }
 
 type change struct {
@@ -120,11 +119,10 @@ func watchStates(b *Bed) *watcher {
 func (w *watcher) add(states map[string]State) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen = time.Now()
 	if n := len(w.changes); n > 0 && maps.Equal(w.changes[n-1].states, states) {
 		return
 	}
-	w.changes = append(w.changes, change{w.seen, states})
+	w.changes = append(w.changes, change{time.Now(), states})
 }
 
 func (w *watcher) stop() {
