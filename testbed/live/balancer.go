@@ -136,7 +136,7 @@ func (b *Bed) HAProxy(ctx context.Context, command string) (string, error) {
 type State struct {
 	Weight   int
 	MaxConns int  // 0 where it has no bound
-	Up       bool // not down, in drain or in maintenance
+	Up       bool // not down, failing its check, in drain or in maintenance
 }
 
 // States reads what stands now, from the balancer itself.
@@ -171,7 +171,7 @@ func parseTyped(text string) (map[string]State, error) {
 			return nil, fmt.Errorf("HAProxy tells no weight of %q: %q", f["svname"], f["uweight"])
 		}
 		bound, _ := strconv.Atoi(f["slim"])
-		all[f["svname"]] = State{Weight: weight, MaxConns: bound, Up: strings.HasPrefix(f["status"], "UP")}
+		all[f["svname"]] = State{Weight: weight, MaxConns: bound, Up: f["status"] == "UP"} // "UP 1/3" is failing, or not up for long
 	}
 	return all, nil
 }

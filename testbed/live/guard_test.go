@@ -41,9 +41,15 @@ func (g *guard) again(t *testing.T, env ...string) {
 // await returns once it listens.
 func (g *guard) await(t *testing.T) {
 	t.Helper()
-	eventually(t, 10*time.Second, "the watchdog listens", func() bool {
-		g.stillRuns(t)
-		conn, err := tls.Dial("tcp", g.listen, &tls.Config{InsecureSkipVerify: true})
+	g.awaitTLS(t, g.listen)
+}
+
+// awaitTLS returns once a process serves TLS at an address.
+func (p *process) awaitTLS(t *testing.T, address string) {
+	t.Helper()
+	eventually(t, 10*time.Second, "something listens at "+address, func() bool {
+		p.stillRuns(t)
+		conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
 		if err == nil {
 			conn.Close()
 		}

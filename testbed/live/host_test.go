@@ -78,11 +78,13 @@ func TestShowsHost(t *testing.T) {
 	g := p.guard(t, here+":19071")
 	g.await(t)
 	agent, probes := p.agent(t, g, here+":19072")
+	agent.awaitTLS(t, here+":19072")
 	s := squeeze{watchdog: g.lines("https://" + g.listen), probes: probes}
 
 	unreachable, gone := &tally{what: "controller's host unreachable for 10 s"}, &tally{what: "agent gone"}
 	for round := range rounds(1) {
 		t.Run(fmt.Sprintf("unreachable/%d", round+1), func(t *testing.T) {
+			unreachable.try(t)
 			p.calm(t)
 			run := p.begin(t, s, h.on)
 			h.ip(t, "link", "set", h.wire, "down")
@@ -92,15 +94,16 @@ func TestShowsHost(t *testing.T) {
 			back := time.Now()
 			run.wantExit(t, 30*time.Second, 1, 4)
 			p.wantStood(t, back, p.found)
-			unreachable.add(t, took, p.wantWell(t, fewFail))
+			unreachable.add(took, p.wantWell(t, fewFail))
 		})
 	}
 	t.Run("agent gone", func(t *testing.T) {
+		gone.try(t)
 		p.calm(t)
 		run := p.begin(t, s, h.on)
 		took := p.wantAsFound(t, agent.kill(t))
 		run.wantExit(t, 30*time.Second, 1, 4)
-		gone.add(t, took, p.wantWell(t, fewFail))
+		gone.add(took, p.wantWell(t, fewFail))
 	})
 	tellTallies(t, unreachable, gone)
 }

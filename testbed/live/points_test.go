@@ -17,10 +17,14 @@ func TestShowsPoints(t *testing.T) {
 	a := &tally{what: "watchdog killed at a point"}
 	for _, point := range watchdog.Points() {
 		t.Run(point, func(t *testing.T) {
+			a.try(t)
 			p.calm(t)
 			nth := point
-			if strings.HasPrefix(point, "push: accepted") || strings.HasPrefix(point, "push: read") || strings.HasPrefix(point, "push: in force") {
-				nth += ":70" // of those five a second, fifty are before the first weight
+			switch point {
+			case "push: accepted", "push: in force":
+				nth += ":150" // five a second; ninety come before the first weight, in 10 s of quiet and 8 s of traffic as found
+			case "push: read":
+				nth += ":3" // before every set of weights
 			}
 			g := p.guard(t, "127.0.0.1:19071", "SATURATE_TEST_CRASH="+nth)
 			var run *process
@@ -39,8 +43,10 @@ func TestShowsPoints(t *testing.T) {
 			case <-time.After(90 * time.Second):
 				t.Fatal("the watchdog did not come by that point")
 			}
+			gone := time.Now()
 			time.Sleep(time.Second)
 			stood := p.watch.now().states
+			p.wantStood(t, gone.Add(underWay), stood)
 			from := time.Now()
 			g.again(t)
 			took := p.wantAsFound(t, from)
@@ -48,7 +54,7 @@ func TestShowsPoints(t *testing.T) {
 				run.wantExit(t, 30*time.Second, 1, 4, -1)
 			}
 			users := p.wantWell(t, fewFail)
-			a.add(t, took, users)
+			a.add(took, users)
 			t.Logf("killed with %s; as found %v after its start; %d of %d users failed", weights(stood), took.Round(time.Millisecond), users.Failed, users.Done)
 			g.kill(t)
 		})

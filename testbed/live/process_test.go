@@ -7,12 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"saturate/record"
+	"saturate/stress"
 )
 
 // A process is a saturate that runs.
@@ -103,34 +106,34 @@ func (p *process) stillRuns(t *testing.T) {
 }
 
 // wantExit wants it to end by itself, with one of these codes.
-func (p *process) wantExit(t *testing.T, within time.Duration, codes ...int) int {
+func (p *process) wantExit(t *testing.T, within time.Duration, codes ...int) {
 	t.Helper()
 	select {
 	case <-p.ended:
 	case <-time.After(within):
 		t.Fatalf("%v still runs after %v", p.Args, within)
 	}
-	got := p.ProcessState.ExitCode()
-	for _, code := range codes {
-		if got == code {
-			return got
-		}
+	if !slices.Contains(codes, p.ProcessState.ExitCode()) {
+		t.Errorf("%v, want exit code %v", p.ProcessState, codes)
 	}
-	t.Errorf("%v, want exit code %v", p.ProcessState, codes)
-	return got
 }
 
-// wantSaid wants standard error to tell of something.
+// said is all that it has printed, on one line: the report breaks its own.
+func (p *process) said() string {
+	return strings.Join(strings.Fields(p.err.String()+p.out.String()), " ")
+}
+
+// wantSaid wants it to tell of something.
 func (p *process) wantSaid(t *testing.T, pattern string) {
 	t.Helper()
-	if !regexp.MustCompile(pattern).MatchString(p.err.String() + p.out.String()) {
+	if !regexp.MustCompile(pattern).MatchString(p.said()) {
 		t.Errorf("it says nothing like %q", pattern)
 	}
 }
 
 // voided tells a run that says that somebody else was the limit.
 func (p *process) voided() bool {
-	return regexp.MustCompile("contended host|generator was late").MatchString(p.out.String() + p.err.String())
+	return strings.Contains(p.said(), string(stress.ContendedHost))
 }
 
 // record is what it wrote; nil where it wrote none.

@@ -152,6 +152,7 @@ func TestShowsSteps(t *testing.T) {
 	a := &tally{what: "controller killed at a step"}
 	for _, step := range steps {
 		t.Run(step, func(t *testing.T) {
+			a.try(t)
 			p.calm(t)
 			run := p.squeeze(t, squeeze{watchdog: g.lines(w.URL)})
 			w.arm(step, func() { run.Process.Kill() })
@@ -168,7 +169,7 @@ func TestShowsSteps(t *testing.T) {
 				t.Skip("this squeeze ended without that step")
 			}
 			took := p.wantAsFound(t, died)
-			a.add(t, took, p.wantWell(t, fewFail))
+			a.add(took, p.wantWell(t, fewFail))
 		})
 	}
 	tellTallies(t, a)
@@ -183,6 +184,7 @@ func TestShowsMoments(t *testing.T) {
 	for round := range rounds(50) {
 		moment := time.Duration(rand.Float64() * float64(100*time.Second))
 		t.Run(fmt.Sprintf("%d after %.1f s", round+1, moment.Seconds()), func(t *testing.T) {
+			a.try(t)
 			p.calm(t)
 			run := p.squeeze(t, squeeze{}).start(t)
 			t.Cleanup(killWatchdogs)
@@ -192,7 +194,7 @@ func TestShowsMoments(t *testing.T) {
 			}
 			took := p.wantAsFound(t, run.kill(t))
 			eventually(t, 5*time.Second, "its watchdog ends", func() bool { return len(watchdogs()) == 0 })
-			a.add(t, took, p.wantWell(t, fewFail))
+			a.add(took, p.wantWell(t, fewFail))
 		})
 	}
 	tellTallies(t, a)

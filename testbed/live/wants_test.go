@@ -13,6 +13,10 @@ import (
 // them is gone and the balancer can be reached.
 const soon = 3 * time.Second
 
+// underWay is how long a push that was made before may still take to be seen: it
+// reaches the balancer, and the watcher looks there.
+const underWay = 300 * time.Millisecond
+
 // weights writes states as people do.
 func weights(states map[string]State) string {
 	var all []string
@@ -41,6 +45,7 @@ func (p *production) wantAsFound(t *testing.T, from time.Time) time.Duration {
 
 func (p *production) wantStates(t *testing.T, from time.Time, want map[string]State) time.Duration {
 	t.Helper()
+	time.Sleep(time.Until(from.Add(underWay)))
 	took := time.Duration(-1)
 	for limit := time.Now().Add(max(0, time.Until(from.Add(soon))) + 30*time.Second); took < 0; time.Sleep(20 * time.Millisecond) {
 		c := p.watch.now()
