@@ -46,7 +46,7 @@ quick: build
 shows: build
 	testbed/install && testbed/prometheus/install
 	SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 12h -v -run 'Shows' ./testbed
-	SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 4h -v -run 'Shows' ./testbed/live
+	SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 6h -v -run 'Shows' ./testbed/live
 	testbed/guest/install && SATURATE_STACKS=1 SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 2h -v ./testbed/guest
 	SATURATE_STACKS=1 $(GO) test -count=1 -timeout 15m -v ./testbed/prometheus
 	SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 2h -v ./appweight/... ./history ./stress/agent
