@@ -24,6 +24,7 @@ const (
 // A self watches the process that generates the load.
 type self struct {
 	root   string // of /proc and /sys, for tests
+	procs  int    // GOMAXPROCS, before an engine raised it
 	groups []cgroup
 
 	at        time.Time
@@ -32,7 +33,7 @@ type self struct {
 }
 
 func newSelf(root string) *self {
-	s := &self{root: root, groups: cgroups(root), at: time.Now(), cpu: cpuSeconds()}
+	s := &self{root: root, procs: runtime.GOMAXPROCS(0), groups: cgroups(root), at: time.Now(), cpu: cpuSeconds()}
 	s.throttled = s.throttledSeconds()
 	return s
 }
@@ -95,7 +96,7 @@ func cpuSeconds() float64 {
 
 // cpus is how many CPUs the process may use.
 func (s *self) cpus() float64 {
-	n := float64(runtime.GOMAXPROCS(0))
+	n := float64(s.procs)
 	for _, g := range s.groups {
 		if quota, ok := g.quota(); ok {
 			n = min(n, quota)
