@@ -60,6 +60,9 @@ func child(t testing.TB, kind string) string {
 // (fast), one after another in 1 ms each (slow), or not at all in the first
 // second of every five (stall).
 func beServer(kind string) error {
+	if how := strings.Fields(kind); how[0] == "exhaust" {
+		return exhaust(how[1], how[2])
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type fastEngine struct {
 	*plan
 	self   *self
 	shards []*shard
+	raised bool // GOMAXPROCS, by one
 	close  sync.Once
 }
 
@@ -76,6 +77,7 @@ func newFast(c Config, target string, o Options) (Loader, error) {
 	// While a shard sleeps briefly it keeps its P, and while it is busy too: the
 	// one more is for everybody else.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	f.raised = true
 	for _, s := range f.shards {
 		s.start()
 	}
@@ -164,7 +166,9 @@ func (f *fastEngine) Close() error {
 		for _, s := range f.shards {
 			s.stop()
 		}
-		runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)-1))
+		if f.raised {
+			runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)-1))
+		}
 	})
 	return nil
 }

@@ -17,32 +17,45 @@ import (
 // An Address is where a socket is to be connected.
 type Address struct {
 	family int
-	to     unix.Sockaddr
+	v4     unix.SockaddrInet4
+	v6     unix.SockaddrInet6
+	path   unix.SockaddrUnix
+}
+
+// to is of a copy, because unix.Connect writes to what it is given.
+func (a Address) to() unix.Sockaddr {
+	switch a.family {
+	case unix.AF_INET:
+		return &a.v4
+	case unix.AF_INET6:
+		return &a.v6
+	}
+	return &a.path
 }
 
 // Resolve reads ip:port, with a zone where it has one, or where network is unix
 // a path.
 func Resolve(network, address string) (Address, error) {
 	if network == "unix" {
-		return Address{unix.AF_UNIX, &unix.SockaddrUnix{Name: address}}, nil
+		return Address{family: unix.AF_UNIX, path: unix.SockaddrUnix{Name: address}}, nil
 	}
 	tcp, err := net.ResolveTCPAddr(network, address)
 	if err != nil {
 		return Address{}, err
 	}
 	if ip := tcp.IP.To4(); ip != nil {
-		return Address{unix.AF_INET, &unix.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(ip)}}, nil
+		return Address{family: unix.AF_INET, v4: unix.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(ip)}}, nil
 	}
 	if len(tcp.IP) != net.IPv6len {
 		return Address{}, fmt.Errorf("%s is not an address", address)
 	}
-	to := &unix.SockaddrInet6{Port: tcp.Port, Addr: [16]byte(tcp.IP)}
+	a := Address{family: unix.AF_INET6, v6: unix.SockaddrInet6{Port: tcp.Port, Addr: [16]byte(tcp.IP)}}
 	if tcp.Zone != "" {
-		if to.ZoneId, err = zone(tcp.Zone); err != nil {
+		if a.v6.ZoneId, err = zone(tcp.Zone); err != nil {
 			return Address{}, err
 		}
 	}
-	return Address{unix.AF_INET6, to}, nil
+	return a, nil
 }
 
 func zone(name string) (uint32, error) {
@@ -68,7 +81,7 @@ func Dial(a Address) (int, error) {
 		// acknowledgement of what was sent before it.
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	}
-	if err := unix.Connect(fd, a.to); err != nil && err != unix.EINPROGRESS {
+	if err := unix.Connect(fd, a.to()); err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
 		return -1, fmt.Errorf("connect: %w", err)
 	}
