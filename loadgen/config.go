@@ -109,9 +109,6 @@ func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
 func (c Config) Validate() error {
 	var v mistakes
 	v.oneOf("engine", c.Engine, "auto", "vegeta", "fast")
-	if c.Engine == "fast" && c.HTTP2 {
-		v.add("engine", "is fast, which does not speak HTTP/2", "write auto")
-	}
 	v.oneOf("arrivals", c.Arrivals, "poisson", "even")
 	if c.Timeout != 0 && (c.Timeout < 10*time.Millisecond || c.Timeout > 10*time.Minute) {
 		v.add("timeout", fmt.Sprintf("%v is not between 10ms and 10m", c.Timeout), "")

@@ -59,13 +59,13 @@ type Scenario struct {
 
 // A Target is one server under test.
 type Target struct {
-	// Name of the target. The default is the host and port of its url.
+	// Name of the target. The default is the host and port of its url, or its path.
 	Name string `yaml:"name"`
 	// Labels of the target. Targets of different generation or build are never
 	// pooled.
 	Labels map[string]string `yaml:"labels"`
-	// URL is the server's base address, http://host:port or https://host:port.
-	// Traffic goes nowhere else.
+	// URL is the server's base address, http://host:port, https://host:port or
+	// unix:///path/of/socket. Traffic goes nowhere else.
 	URL string `yaml:"url"`
 	// Server is the name that the load balancer of live traffic has for the
 	// target. The default is the target's own.

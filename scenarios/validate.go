@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"saturate/loadgen"
 )
 
 // validate notes what is wrong with values that could be decoded. Where
@@ -21,6 +24,7 @@ func (d *decoder) validate(s *Scenario) {
 		c.note("repeat", "must be 1 or more", "remove it to measure each target once")
 	}
 	c.targets(s.Targets)
+	c.engine(s)
 	c.sections(s)
 }
 
@@ -69,6 +73,17 @@ func (c checker) targets(all []Target) {
 		} else {
 			names[t.Name] = i
 		}
+	}
+}
+
+// engine asks for an engine that can offer the load to every target.
+func (c checker) engine(s *Scenario) {
+	var urls []string
+	for _, t := range s.Targets {
+		urls = append(urls, t.URL)
+	}
+	if _, err := loadgen.Choose(s.Traffic, urls...); err != nil {
+		c.note("traffic.engine", fmt.Sprintf("is %s: %v", s.Traffic.Engine, err), "write auto")
 	}
 }
 
@@ -139,6 +154,12 @@ func checkURL(text string) (problem, hint string) {
 	if text == "" {
 		return "is missing", "write the server's address, " + example
 	}
+	if path, unix := strings.CutPrefix(text, "unix://"); unix {
+		if !filepath.IsAbs(path) || strings.ContainsAny(path, "?#%") {
+			return fmt.Sprintf("%q is not the path of a socket", brief(path)), "write unix:///run/app.sock"
+		}
+		return "", ""
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		hint = "write http://host:port or https://host:port"
@@ -169,7 +190,7 @@ func hostPort(text string) string {
 	if err != nil {
 		return ""
 	}
-	return u.Host
+	return cmp.Or(u.Host, u.Path) // of a UNIX socket
 }
 
 // defaultName is the name of a scenario whose file gives none.

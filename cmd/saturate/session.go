@@ -132,7 +132,7 @@ func (s *session) start(ctx context.Context) (*supervise.Child, error) {
 		return nil, err
 	}
 	if listens(ctx, at) {
-		return nil, hint(fmt.Errorf("target %s: something else listens at %s already", s.target.Name, at.Host),
+		return nil, hint(fmt.Errorf("target %s: something else listens at %s already", s.target.Name, where(at)),
 			"stop it, or leave `command:` away to measure it as it runs")
 	}
 	mine, theirs, err := split(s.target.Pin, s.cpus)
