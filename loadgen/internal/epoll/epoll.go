@@ -5,6 +5,7 @@
 package epoll
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 	"unsafe"
@@ -97,8 +98,9 @@ func (p *Poller) control(op, fd int, of uint64, what uint32) error {
 
 // Ring ends a Wait that is under way, or else the next one.
 func (p *Poller) Ring() {
-	one := [8]byte{1, 0, 0, 0, 0, 0, 0, 1} // in any byte order; edges do not ask for it to be read
-	unix.Write(p.bell, one[:])
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	unix.Write(p.bell, one[:]) // adds up, unread, for 2^64 rings: an edge does not ask for reading
 }
 
 // Wait returns what has become ready, at most for d where that is not

@@ -47,8 +47,11 @@ func TestWaitTakesItsTime(t *testing.T) {
 
 func TestBell(t *testing.T) {
 	kinds(t, func(t *testing.T, p *Poller) {
-		p.Wait(0)
-		for range 3 { // each time anew
+		for range 1000 { // each time anew
+			p.Ring()
+			p.Wait(0)
+		}
+		for range 3 {
 			p.Ring() // before the wait
 			p.Ring()
 			done := make(chan bool)
