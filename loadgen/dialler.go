@@ -14,7 +14,7 @@ import (
 // thread that dials is late, being late needs more connections at once, and a
 // start at 40,000 hits a second ends with a thousand of them.
 type dialler struct {
-	addr   socket.Address
+	*plan
 	ring   func() // tells the shard that there is something to take
 	orders chan *link
 	ended  chan struct{}
@@ -27,22 +27,24 @@ type dialler struct {
 // dialled is an order carried out: the socket is connected, connecting, or
 // could not be.
 type dialled struct {
-	link *link
-	fd   int
-	err  error
+	link  *link
+	began time.Duration
+	fd    int
+	err   error
 }
 
 // newDialler has room for as many orders as there can be links.
-func newDialler(addr socket.Address, room int, ring func()) *dialler {
-	return &dialler{addr: addr, ring: ring, orders: make(chan *link, room), ended: make(chan struct{})}
+func newDialler(p *plan, room int, ring func()) *dialler {
+	return &dialler{plan: p, ring: ring, orders: make(chan *link, room), ended: make(chan struct{})}
 }
 
 func (d *dialler) run() {
 	defer close(d.ended)
 	for l := range d.orders {
+		began := d.now()
 		fd, err := socket.Dial(d.addr)
 		d.mu.Lock()
-		d.ready = append(d.ready, dialled{l, fd, err})
+		d.ready = append(d.ready, dialled{l, began, fd, err})
 		first := len(d.ready) == 1
 		d.mu.Unlock()
 		if first {

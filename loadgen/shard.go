@@ -35,8 +35,12 @@ type shard struct {
 	free   []*link // without a connection
 	idle   links   // the one used last is used next: few are open where few are needed
 	flying links   // connecting or with a request under way, the longest first
-	opened int
-	pause  pause
+	// waiting hits were started, and there is neither a connection for them nor
+	// one being opened.
+	waiting fifo[hit]
+	ordered int // connections that the dialler is to open
+	opened  int
+	pause   pause
 }
 
 func newShard(p *plan, q *queue, rng *rand.Rand) (*shard, error) {
@@ -44,7 +48,7 @@ func newShard(p *plan, q *queue, rng *rand.Rand) (*shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &shard{plan: p, poll: poll, dialler: newDialler(p.addr, q.room, poll.Ring), rng: rng,
+	return &shard{plan: p, poll: poll, dialler: newDialler(p, q.room, poll.Ring), rng: rng,
 		tally: newTally(p.mix, p.timeout), buf: make([]byte, 64<<10), queue: q, done: make(chan struct{})}, nil
 }
 
@@ -94,15 +98,25 @@ func (s *shard) round(events []epoll.Event) (wait time.Duration, more bool) {
 	return s.wait(), true
 }
 
-// launch sends what is due.
+// launch sends what is due: on connections that are free, those that wait for
+// one first, and has connections opened for the others.
 func (s *shard) launch() {
+	for s.waiting.len() > 0 && s.idle.last != nil {
+		s.begin(s.waiting.pop())
+	}
 	for {
 		h, ok := s.queue.start(s.at)
 		if !ok {
-			return
+			break
 		}
-		s.begin(h)
-		s.at = s.now()
+		if s.idle.last == nil {
+			s.waiting.push(h)
+		} else {
+			s.begin(h)
+		}
+	}
+	for s.waiting.len() > 0 && (s.ordered < orders || s.queue.silent(s.at)) {
+		s.reach(s.waiting.pop())
 	}
 }
 

@@ -38,7 +38,6 @@ func (s *shard) handle(e epoll.Event) {
 func (s *shard) send(l *link) {
 	r := &s.requests[l.kind]
 	l.state, l.began, l.rest = busy, s.at, r.bytes
-	l.lag += s.at - l.hit.ready
 	l.answer.Begin(r.isHead)
 	s.flying.push(l)
 	s.write(l)
