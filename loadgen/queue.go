@@ -80,6 +80,13 @@ func (q *queue) hush(now time.Duration) {
 	q.due.clear()
 }
 
+// abandon gives up all hits, also those that were started.
+func (q *queue) abandon() {
+	q.rate, q.going = 0, 0
+	q.line.clear()
+	q.due.clear()
+}
+
 // start returns the next hit to send now.
 func (q *queue) start(now time.Duration) (hit, bool) {
 	q.advance(now)

@@ -153,8 +153,11 @@ func (s *shard) expire() {
 
 func (s *shard) turn(now time.Duration, rate float64, lease time.Duration) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed { // and with it the bell: its number may be another file's
+		return
+	}
 	s.queue.turn(now, rate, lease)
-	s.mu.Unlock()
 	s.poll.Ring()
 }
 
@@ -185,8 +188,11 @@ func (s *shard) stop() {
 		<-s.done
 	}
 	s.dialler.stop(s.running)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, l := range s.links {
 		s.hangUp(l)
 	}
+	s.queue.abandon()
 	s.poll.Close()
 }

@@ -160,6 +160,9 @@ func (a *vegetaEngine) Delay() time.Duration { return 0 }
 // level 0 or the end of the lease, also gives up the hits that still wait for a
 // connection; they are counted nowhere. Levels are kept between 0.001 and a million.
 func (a *vegetaEngine) Turn(level float64, lease time.Duration) {
+	if a.ctx.Err() != nil {
+		return
+	}
 	a.mu.Lock()
 	a.queue.turn(a.now(), level, lease)
 	a.mu.Unlock()
@@ -194,5 +197,8 @@ func (a *vegetaEngine) Take() Answers {
 func (a *vegetaEngine) Close() error {
 	a.cancel(errClosed)
 	<-a.done
+	a.mu.Lock()
+	a.queue.abandon()
+	a.mu.Unlock()
 	return nil
 }
