@@ -145,8 +145,8 @@ func (b *bed) drive(t *testing.T, s server, g generator, l load, watch func(pid 
 	}
 	r.busy = served.Seconds() / r.elapsed.Seconds()
 	r.others = max(0, (machineUsed(t)-machine-r.cpu-served).Seconds()/r.elapsed.Seconds()/float64(len(allowed(t))))
-	if r.requests == 0 {
-		t.Fatalf("%s: no request arrived\n%s%s", g.name, out.String(), problems.String())
+	if r.requests <= 0 || r.cpu <= 0 {
+		t.Fatalf("%s: %d requests arrived, for %v of CPU time\n%s%s", g.name, r.requests, r.cpu, out.String(), problems.String())
 	}
 	return r
 }

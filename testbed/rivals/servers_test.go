@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -115,6 +116,7 @@ func (b *bed) serve(t *testing.T, l *net.TCPListener, cpu string, a *arrivals, a
 	}
 	url := fmt.Sprintf("http://%s/", l.Addr())
 	l.Close()
+	a.words[0], a.words[1] = 0, 0
 	cmd := exec.Command("taskset", append([]string{"-c", cpu, b.program}, args...)...)
 	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1")
 	cmd.ExtraFiles = []*os.File{socket, a.file}
@@ -132,7 +134,10 @@ func (b *bed) serve(t *testing.T, l *net.TCPListener, cpu string, a *arrivals, a
 		in.Close()
 		cmd.Wait()
 	})
-	await(t, url)
+	await(t, url, func() bool { // the socket listened before it ran
+		_, connections := a.count()
+		return connections > 0
+	})
 	return server{url, cmd.Process.Pid, a.count, a.copy}
 }
 
@@ -172,7 +177,7 @@ func (b *bed) nginx(t *testing.T) server {
 		cmd.Wait()
 	})
 	url := "http://" + addr + "/"
-	await(t, url)
+	await(t, url, func() bool { return true })
 	var asked int64 // of the status page, each on a connection of its own
 	count := func() (requests, connections int64) {
 		asked++
@@ -202,20 +207,23 @@ func nginxStatus(t *testing.T, url string) (requests, connections int64) {
 	return requests, connections
 }
 
-// await waits until something listens, and says nothing to it.
-func await(t *testing.T, url string) {
+// await waits until a server can be connected to and is up, and says nothing to it.
+func await(t *testing.T, url string, up func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		c, err := net.Dial("tcp", url[len("http://"):len(url)-1])
-		if err == nil {
-			c.Close()
-			time.Sleep(50 * time.Millisecond) // until it has seen that, and is idle
+	deadline := time.Now().Add(10 * time.Second)
+	for called := false; ; time.Sleep(10 * time.Millisecond) {
+		if !called {
+			c, err := net.Dial("tcp", strings.Trim(url, "htp:/"))
+			if called = err == nil; called {
+				c.Close()
+			}
+		}
+		if called && up() {
+			time.Sleep(50 * time.Millisecond) // until it is idle
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v", url, err)
+			t.Fatalf("%s: nobody is there", url)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
