@@ -104,6 +104,23 @@ type Mistake struct {
 
 func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
 
+// Joined are the errors that err joins, as [errors.Join] does: those of a
+// Validate. It is err alone where it joins none, and nothing where it is nil.
+func Joined(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
+	}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, Joined(one)...)
+	}
+	return all
+}
+
 // Validate returns every mistake at once, as [errors.Join] of [*Mistake]; nil
 // where there is none. It looks whether named files can be read.
 func (c Config) Validate() error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,20 @@ func problems(c Config) []string {
 		found = append(found, m.Error())
 	}
 	return found
+}
+
+func TestJoined(t *testing.T) {
+	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
+	for _, x := range []struct {
+		err  error
+		want []error
+	}{
+		{nil, nil}, {a, []error{a}}, {errors.Join(a, errors.Join(b, c)), []error{a, b, c}},
+	} {
+		if got := Joined(x.err); !slices.Equal(got, x.want) {
+			t.Errorf("%v: %v", x.err, got)
+		}
+	}
 }
 
 func TestValidate(t *testing.T) {

@@ -32,15 +32,26 @@ func stalled(t testing.TB, engine string, d time.Duration) (mean, p90, service f
 }
 
 // TestNoCoordinatedOmission allows for a busy machine: with coordinated
-// omission the mean would be 15 ms and p90 20 ms.
+// omission the mean would be 15 ms and p90 20 ms. A try in which the generator
+// says that it did not keep its times is made again.
 func TestNoCoordinatedOmission(t *testing.T) { engines(t, testNoCoordinatedOmission) }
 
 func testNoCoordinatedOmission(t *testing.T, engine string) {
 	if testing.Short() {
-		t.Skip("takes 10 s")
+		t.Skip("takes 10 s, on a busy machine 30 s")
 	}
-	mean, p90, service, got := stalled(t, engine, 10*time.Second)
-	t.Logf("mean %.1f ms, p90 %.1f ms, service mean %.1f ms; %d sent, %d unsent, %d failed, limit %q", mean, p90, service, got.Sent, got.Unsent, got.Failed, got.Limit)
+	var mean, p90, service float64
+	var got Answers
+	for range 3 {
+		mean, p90, service, got = stalled(t, engine, 10*time.Second)
+		t.Logf("mean %.1f ms, p90 %.1f ms, service mean %.1f ms; %d sent, %d unsent, %d failed, limit %q", mean, p90, service, got.Sent, got.Unsent, got.Failed, got.Limit)
+		if got.Limit == "" {
+			break
+		}
+	}
+	if got.Limit != "" {
+		t.Skipf("needs a quieter machine: %s", got.Limit)
+	}
 	if mean < 70 || mean > 140 || p90 < 350 || p90 > 650 {
 		t.Errorf("mean %.1f ms, p90 %.1f ms; want 100 and 500", mean, p90)
 	}

@@ -29,7 +29,7 @@ type Prober interface {
 }
 
 // A Drainer is a loader of live traffic, whose level 0 leaves the target what it
-// had, and who can take even that away.
+// had, and that can take even this away.
 type Drainer interface{ Drain(lease time.Duration) }
 
 // A Driver joins a search to a loader and a target's probes. It turns the

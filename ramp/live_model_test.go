@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"sort"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ type change struct {
 	weight int
 }
 
-// A day in fast motion: a wave, and noise of the users' own.
+// A day in fast motion is a wave; the requests' own noise comes with them.
 type day struct {
 	mean, swing   float64 // req/s; share of the mean
 	period, phase float64 // seconds; radians
@@ -106,18 +107,10 @@ func (s *behind) carry(rate float64, b *backend) {
 	}
 }
 
-// bucketOf is the balancer's, by search.
+// bucketOf is the balancer's; the last one is 357.
 func bucketOf(seconds float64) int {
 	d := time.Duration(seconds * float64(time.Second))
-	lo, hi := 0, 357
-	for lo < hi {
-		if mid := (lo + hi) / 2; balancer.Upper(mid) < d {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo
+	return sort.Search(357, func(bucket int) bool { return balancer.Upper(bucket) >= d })
 }
 
 // judge keeps what a server went through, by the second.

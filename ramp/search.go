@@ -178,11 +178,12 @@ var rungs = []rung{
 }
 
 func rungAt(pressure float64) rung {
-	rung := rungs[0]
-	for i := 0; pressure >= rung.below; i++ {
-		rung = rungs[i]
+	for _, r := range rungs {
+		if pressure < r.below {
+			return r
+		}
 	}
-	return rung
+	return rungs[len(rungs)-1]
 }
 
 const (

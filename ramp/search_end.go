@@ -55,16 +55,16 @@ func (s *Search) answer(e estimate) {
 		r.Sustained.Interval.Hi = 2 * e.level
 		s.note("the interval's upper end is no more than a guess: the signals hardly rose with the load")
 	}
-	if rows[len(rows)-1].level >= s.ceiling && e.level > reach*s.ceiling {
-		r.Ending = AtLeast
+	switch below := rows[len(rows)-1].level >= s.ceiling && e.level > reach*s.ceiling; {
+	case below && s.generator > 0:
+		r.Why = fmt.Sprintf("the generator can offer no more than %.4g; the target is at %.2f of its limit", s.ceiling, at.most())
+	case below:
 		r.Why = fmt.Sprintf("the highest level allowed, %.4g, presses the target to %.2f of its limit", s.ceiling, at.most())
-		if s.generator > 0 {
-			r.Why = fmt.Sprintf("the generator can offer no more than %.4g; the target is at %.2f of its limit", s.ceiling, at.most())
-		}
-		r.Sustained.AtLimit, r.Sustained.Interval = served, Interval{Lo: served, Level: .95, Basis: "within hold"}
+	case s.tooFar(e, at):
+		r.Why = s.short(at)
 	}
-	if r.Ending == Found && s.tooFar(e, at) {
-		r.Ending, r.Why = AtLeast, s.short(at)
+	if r.Why != "" {
+		r.Ending = AtLeast
 		r.Sustained.AtLimit, r.Sustained.Interval = served, Interval{Lo: served, Level: .95, Basis: "within hold"}
 	}
 	s.doubts(at, rows)

@@ -47,10 +47,10 @@ func (s *Search) found() {
 		s.end(Result{Ending: AtMost, Break: s.cfg.Floor, Why: "the traffic as found is too much already: " + a.why})
 		return
 	}
-	if s.elapsed() < foundTime-.05 {
+	at := s.here()
+	if at.dt < foundTime-.05 { // void windows are no reading of it
 		return
 	}
-	at := s.here()
 	for k, name := range s.log.names {
 		if p := at.p[k]; p >= 1 {
 			s.end(Result{Ending: AtMost, Break: at.rate(), Bottleneck: name,

@@ -1,13 +1,12 @@
 package ramp
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"errors"
 
 	"saturate/loadgen"
 	"saturate/stress"
@@ -133,6 +132,35 @@ func TestLiveEndings(t *testing.T) {
 			}
 			t.Logf("%d s: %s %q %+v", len(seen), r.Ending, r.Why, r.Sustained)
 		})
+	}
+}
+
+// TestLiveVoidAsFound: windows that do not count are no reading of the traffic as
+// found, and too many of them end the search there as at any other level.
+func TestLiveVoidAsFound(t *testing.T) {
+	for _, tt := range []struct {
+		void   int // windows from the first on
+		ending Ending
+		idle   int
+	}{{3, Found, 3 + foundTime}, {8, Inconclusive, 4}} {
+		s := NewSearch(SearchConfig{Floor: 120})
+		f := fake{cores: 8, cpu: .02, workers: 64, wait: .01}
+		idle := 0
+		for i := 0; !s.Done() && i < 1000; i++ {
+			step := s.Next()
+			if step.Phase == Idle {
+				idle++
+			}
+			o := f.window(math.Max(step.Level, 120))
+			if i < tt.void {
+				o.Void = stress.ContendedHost
+			}
+			s.Observe(o)
+		}
+		r := s.Result()
+		if r.Ending != tt.ending || idle != tt.idle || r.Ending == Inconclusive && r.Why != string(stress.ContendedHost) {
+			t.Errorf("%d void windows: %s %q after %d windows as found, want %s after %d", tt.void, r.Ending, r.Why, idle, tt.ending, tt.idle)
+		}
 	}
 }
 

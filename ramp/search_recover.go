@@ -231,7 +231,7 @@ const (
 // voided ends the run when too much of it does not count. A generator that
 // gives out while the target has headroom becomes the ceiling instead, once.
 func (s *Search) voided(v stress.Void) bool {
-	if v == "" || s.level == 0 {
+	if v == "" || s.level == 0 && !(s.live() && s.phase == Idle) { // the traffic as found is a level, too
 		return false
 	}
 	if v == stress.GeneratorLate {

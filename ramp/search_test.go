@@ -223,7 +223,9 @@ func TestNonsense(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := SearchConfig{Start: number.Draw(t, "start"), Max: number.Draw(t, "max"), LastKnown: number.Draw(t, "last"), Cores: number.Draw(t, "cores"),
 			Precision: rapid.SampledFrom([]string{"quick", "standard", "long", "?"}).Draw(t, "precision"),
-			Delay:     time.Duration(rapid.Int64Range(-1, 4e9).Draw(t, "delay")), Errors: number.Draw(t, "errors")}
+			Delay:     time.Duration(rapid.Int64Range(-1, 4e9).Draw(t, "delay")), Errors: number.Draw(t, "errors"),
+			Floor:  rapid.OneOf(rapid.Just(0.), number).Draw(t, "floor"),
+			Within: time.Duration(rapid.SampledFrom([]int64{-1, 0, 0, 1, 6e10}).Draw(t, "within"))}
 		s := NewSearch(c)
 		// A handful of observations, shuffled over and over: drawing each
 		// anew would make a run of 600 windows too slow to repeat.
@@ -233,6 +235,7 @@ func TestNonsense(t *testing.T) {
 				Signals: signals.Draw(t, "signals"), Pressure: signals.Draw(t, "pressure"), Work: map[string]float64{"cpu_seconds": number.Draw(t, "work")}}
 			o.Window = stress.Window{End: time.Duration(rapid.SampledFrom([]int64{0, -1, 1, 2e8, 1e9, 1e9, 3e9, math.MaxInt64}).Draw(t, "window"))}
 			o.Void = rapid.SampledFrom([]stress.Void{"", "", "", "", "", stress.GeneratorLate, stress.ContendedHost}).Draw(t, "void")
+			o.Capped = rapid.SampledFrom([]string{"", "as much as there is"}).Draw(t, "capped")
 			if rapid.IntRange(0, 30).Draw(t, "event") == 0 {
 				o.Events = []stress.Event{{Kind: stress.Overflow}}
 			}
@@ -243,7 +246,7 @@ func TestNonsense(t *testing.T) {
 			if n > 5000 {
 				t.Fatalf("no end: %+v", s.Next())
 			}
-			if step := s.Next(); !(step.Level >= 0) || math.IsInf(step.Level, 0) || c.Max > 0 && step.Level > c.Max*1.0000001 {
+			if step := s.Next(); !(step.Level >= 0) || math.IsInf(step.Level, 0) || c.Max > 0 && step.Level > math.Max(c.Max, s.cfg.Floor)*1.0000001 {
 				t.Fatalf("level %v of max %v", step.Level, c.Max)
 			}
 			s.Observe(seen[rng.IntN(len(seen))])

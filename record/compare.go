@@ -77,13 +77,17 @@ func (c *Comparison) doubt() {
 	if shared > 0 {
 		c.warn("%d of the base's %d measurements are on the other side, too: the two look more alike than they are", shared, len(c.Base.measured))
 	}
-	if a, b := c.Base.measured[0].Record, c.New.measured[0].Record; a.Load.Kind == LiveTraffic && b.Load.Kind == LiveTraffic && a.ID != b.ID {
+	a, b := c.Base.measured[0].Record, c.New.measured[0].Record
+	if a.Load.Kind == LiveTraffic && b.Load.Kind == LiveTraffic && a.ID != b.ID {
 		c.warn("both were measured on live traffic, whose mix nobody chose: at other hours it may differ, and the figures with it")
 	}
-	if a, b := c.Base.measured[0].Record.Scenario, c.New.measured[0].Record.Scenario; a != b {
-		c.warn("the two were measured by different scenarios (%s and %s): check that the same requests mean the same", a, b)
+	if a.Scenario != b.Scenario {
+		c.warn(differentScenarios+" (%s and %s): check that the same requests mean the same", a.Scenario, b.Scenario)
 	}
 }
+
+// differentScenarios begins the doubt that sides measured in turn are spared.
+const differentScenarios = "the two were measured by different scenarios"
 
 func (c *Comparison) warn(format string, args ...any) { add(&c.Warnings, fmt.Sprintf(format, args...)) }
 
@@ -115,7 +119,7 @@ func (c *Comparison) measure(name, unit, work string, value func(*Record, *Repea
 	if errors.Is(err, appweight.ErrTooFew) {
 		d, err = d.Assume(level, c.Base.holdError(name, unit), c.New.holdError(name, unit)), nil
 		c.warn("each side is a single hold, so the intervals take restarts to differ by %.1f%%, as they usually do: repeat either three times to know", 100*appweight.RestartSD)
-		if c.Base.Targets[0] != c.New.Targets[0] {
+		if !slices.Equal(c.Base.Targets, c.New.Targets) {
 			c.warn("one server on each side: how servers differ is not in the intervals")
 		}
 	}

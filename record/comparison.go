@@ -46,7 +46,7 @@ func (c *Comparison) Interleaved(v appweight.PairVerdict, void int) {
 	c.Pairs = &Pairs{Outcome: v.Outcome, Pairs: v.Pairs, Void: void, Ratio: v.Ratio, Evidence: min(v.E, most), More: v.More, Why: v.String()}
 	c.Pairs.Interval = newInterval(v.Interval)
 	c.Warnings = slices.DeleteFunc(c.Warnings, func(w string) bool { // two scenarios that were found alike, in turn
-		return strings.HasPrefix(w, "the two were not interleaved") || strings.HasPrefix(w, "the two were measured by different scenarios")
+		return strings.HasPrefix(w, "the two were not interleaved") || strings.HasPrefix(w, differentScenarios)
 	})
 	if void > 0 {
 		pairs := "pairs"

@@ -172,6 +172,20 @@ func TestCompareSingleHolds(t *testing.T) {
 	}
 }
 
+// A record from elsewhere may leave a target's name out; it compares all the same.
+func TestCompareNamelessTarget(t *testing.T) {
+	base, new := night(nil, map[string][]float64{"web-1": {100}}), night(nil, map[string][]float64{"web-1": {85}})
+	base.Targets[0].Name = ""
+	for _, r := range []*Record{base, new} {
+		r.Conclude(nil, nil)
+	}
+	for _, c := range []Comparison{Compare(side(t, "a", base), side(t, "b", new)), Compare(side(t, "b", new), side(t, "a", base))} {
+		if m := named(t, c, MeasureRate, ""); m.Refused != "" || m.Interval == nil || m.Interval.Basis != appweight.Assumed {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
 // Equals: nothing is claimed.
 func TestCompareClaimsNothing(t *testing.T) {
 	one := func(rates ...float64) *Record {

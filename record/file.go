@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"saturate/internal/disk"
 )
 
 // A WriteError says why a file could not be written.
@@ -99,7 +101,7 @@ func replace(path string, data []byte) error {
 		os.Remove(temporary)
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return disk.SyncFolder(filepath.Dir(path))
 }
 
 // writeOpen opens, writes, flushes where the file can be flushed, and closes.
@@ -113,20 +115,6 @@ func writeOpen(path string, flags int, data []byte) error {
 		err = errors.Join(err, f.Sync())
 	}
 	return errors.Join(err, f.Close())
-}
-
-// syncDir makes a rename last. Some file systems cannot; the file is whole
-// either way.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return err
-	}
-	return nil
 }
 
 // cause takes the path of the temporary file out of an error.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -141,10 +142,5 @@ func (q Squeeze) PutBack() string {
 
 // Restored tells whether every squeeze left the balancer as it found it.
 func (l *Live) Restored() bool {
-	for _, q := range l.Squeezes {
-		if !q.Restored {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(l.Squeezes, func(q Squeeze) bool { return !q.Restored })
 }

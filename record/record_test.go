@@ -87,11 +87,17 @@ func TestGolden(t *testing.T) {
 	r.Targets = []Target{{Name: "web-1", Labels: map[string]string{"generation": "epyc-zen4", "build": "4f2c1e"},
 		Repeats: []Repeat{NewRepeat(run(160), 1, map[string]string{appweight.CPUSeconds: "cgroup"})}}}
 	r.Conclude(fleets(), requirements(t, "appweight >= 90", "bottleneck == cpu"))
+	golden(t, "record.json", r)
+}
+
+// golden holds what a record is written as to a file, and reads it again.
+func golden(t *testing.T, name string, r *Record) {
+	t.Helper()
 	got, err := Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", "record.json")
+	path := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(path, got, 0o666); err != nil {
 			t.Fatal(err)

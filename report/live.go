@@ -135,11 +135,9 @@ func (m *markdown) live(r *record.Record) {
 	}
 	var rows [][]string
 	for _, q := range r.Live.Squeezes {
-		verdict := q.PutBack()
+		verdict := safe(q.PutBack())
 		if !q.Restored {
-			verdict = "**" + safe(verdict) + "**"
-		} else {
-			verdict = safe(verdict)
+			verdict = "**" + verdict + "**"
 		}
 		m.block("%s", verdict)
 		for _, s := range q.Servers {

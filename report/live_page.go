@@ -60,7 +60,7 @@ func weights(q record.Squeeze) template.HTML {
 		return ""
 	}
 	c := newChart("weights over time", axis{0, end, marginLeft, plotRight}, plotY(upTo(most, 0, 0)))
-	c.grid("seconds since the first reading", "weight", tick, tick)
+	c.grid("seconds since the squeeze began", "weight", tick, tick)
 	names := make([]float64, len(q.Servers))
 	for i, s := range q.Servers {
 		if s.Allowed > 0 {

@@ -163,24 +163,23 @@ func records(t *testing.T) map[string]*record.Record {
 	add("inconclusive_gone", nil, nil, target("web-1",
 		record.Repeat{Restart: 1, Ending: ramp.Inconclusive, Why: "connection refused: nothing listens on 127.0.0.1:18080"}))
 	live := func(restored bool) *record.Record {
-		rate := func(v float64) *float64 { return &v }
 		r := run(target("web-1", hold(1, 160)), target("web-2", hold(1, 157)))
 		r.Load = record.Load{Kind: record.LiveTraffic, Unit: "req/s", Engine: "haproxy"}
-		ten, left := 10, 10
+		why, left := record.RunEnded, 10
 		if !restored {
-			left = 21
+			why, left = "the lease ended", 21
 		}
 		r.Live = &record.Live{Balancer: "haproxy", Backend: "haproxy /run/haproxy/admin.sock web",
 			Caps: record.LiveCaps{Times: 3, Share: .25, Seconds: 1200}, Squeezes: []record.Squeeze{{
-				Restart: 1, Epoch: 7, Why: map[bool]string{true: "the run ended", false: "the lease ended"}[restored], Restored: restored, RestoreSeconds: .31,
+				Restart: 1, Epoch: 7, Why: why, Restored: restored, RestoreSeconds: .31,
 				Servers: []record.SqueezedServer{
 					{Target: "web-1", Server: "s1", Found: 10, Left: &left, Allowed: 30, Bound: "3 times the weight found", MaxConns: 16,
 						Weights: []record.WeightChange{{AtSeconds: 12.2, Weight: 15}, {AtSeconds: 21, Weight: 21}, {AtSeconds: 96.4, Weight: left}}},
-					{Target: "web-2", Server: "web-2", Found: 10, Left: &ten, Allowed: 30, Bound: "3 times the weight found",
+					{Target: "web-2", Server: "web-2", Found: 10, Left: new(10), Allowed: 30, Bound: "3 times the weight found",
 						Weights: []record.WeightChange{{AtSeconds: 12.4, Weight: 14}, {AtSeconds: 23, Weight: 20}, {AtSeconds: 96.4, Weight: 10}}}},
 				Siblings: &record.Siblings{Names: []string{"s3", "s4", "s5", "s6"}, Requests: 61234,
-					Quiet: record.SiblingFigures{FailedShare: rate(0), Response: rate(.021), P99: rate(.038)},
-					Worst: record.SiblingFigures{FailedShare: rate(0), Response: rate(.022), P99: rate(.041)}},
+					Quiet: record.SiblingFigures{FailedShare: new(0.0), Response: new(.021), P99: new(.038)},
+					Worst: record.SiblingFigures{FailedShare: new(0.0), Response: new(.022), P99: new(.041)}},
 				Traffic: &record.LiveRates{From: 812, To: 790, Least: 770, Most: 815},
 			}}}
 		r.Conclude([]appweight.Fleet{*fleet}, nil)

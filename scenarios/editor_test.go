@@ -171,11 +171,12 @@ func breaksRule(schema map[string]any, rule string, want, v any) string {
 	case "additionalProperties":
 		known, _ := schema["properties"].(map[string]any)
 		for key, value := range object {
-			of, ok := known[key].(map[string]any)
+			if _, ok := known[key]; ok {
+				continue // has the rule "properties"
+			}
+			of, ok := want.(map[string]any)
 			if !ok {
-				if of, ok = want.(map[string]any); !ok {
-					return key + " is not a property"
-				}
+				return key + " is not a property"
 			}
 			if why := breaks(of, value); why != "" {
 				return key + ": " + why

@@ -11,7 +11,8 @@ import (
 	"saturate/stress/probe"
 )
 
-// finishLive gives each target its name at the balancer.
+// finishLive gives each target its name at the balancer, and the watchdog's files
+// their place: relative ones start at the scenario's folder.
 func (s *Scenario) finishLive(folder string) {
 	if s.Live == nil {
 		return
@@ -87,6 +88,3 @@ func (c checker) production(at string, t Target) {
 func watched(c probe.Config) bool {
 	return c.Agent != nil || c.Cgroup != "" || c.Pidfile != "" || c.PID != 0 || c.Host
 }
-
-// written tells whether the file has something at path.
-func (c checker) written(path string) bool { _, ok := c.at[path]; return ok }

@@ -52,18 +52,15 @@ func (c checker) all(section string, mistakes []stress.Mistake) {
 
 // joined notes the mistakes that a Validate returned: one, or several joined.
 func (c checker) joined(section string, err error) {
-	switch m := err.(type) {
-	case nil:
-	case interface{ Unwrap() []error }:
-		for _, one := range m.Unwrap() {
-			c.joined(section, one)
+	for _, one := range loadgen.Joined(err) {
+		switch m := one.(type) {
+		case *loadgen.Mistake:
+			c.note(join(section, m.Path), m.Problem, m.Hint)
+		case *appweight.Mistake:
+			c.note(join(section, m.Path), m.Problem, m.Hint)
+		default:
+			c.note(section, one.Error(), "")
 		}
-	case *loadgen.Mistake:
-		c.note(join(section, m.Path), m.Problem, m.Hint)
-	case *appweight.Mistake:
-		c.note(join(section, m.Path), m.Problem, m.Hint)
-	default:
-		c.note(section, err.Error(), "")
 	}
 }
 

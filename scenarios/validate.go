@@ -60,6 +60,9 @@ func (c checker) note(path, problem, hint string) {
 	c.wrong(path, problem, hint)
 }
 
+// written tells whether the file has something at path.
+func (c checker) written(path string) bool { _, ok := c.at[path]; return ok }
+
 func (c checker) targets(all []Target) {
 	if len(all) == 0 {
 		c.note("targets", "is missing: there is nothing to measure", `write "targets: [{url: http://127.0.0.1:8080}]"`)
@@ -101,11 +104,11 @@ func (c checker) target(at string, t Target) {
 
 func (c checker) command(at string, t Target) {
 	if len(t.Command) == 0 {
-		if _, ok := c.at[at+".command"]; ok {
+		if c.written(at + ".command") {
 			c.note(at+".command", "is empty", "write [program, argument, ...]; without a command, remove it")
 		}
 		for _, key := range []string{"dir", "env", "pin"} {
-			if _, ok := c.at[at+"."+key]; ok {
+			if c.written(at + "." + key) {
 				c.note(at+"."+key, "does nothing without a command", "add the command, or remove this")
 			}
 		}

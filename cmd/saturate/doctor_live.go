@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"saturate/loadgen/shift"
@@ -36,25 +35,22 @@ func (x *examination) balancer(ctx context.Context, s *scenarios.Scenario) {
 		x.all(err)
 		return
 	}
-	up, total := 0, 0.0
+	up := 0
 	for _, server := range at.now.Servers {
 		if server.Status == balancer.Up {
 			up++
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(at.rates)) {
-		total += at.rates[name]
-	}
-	x.ok("%s is read: %d of %s up, %.0f req/s", at.name, up, count(len(at.now.Servers), "server"), total)
+	plan, refused := shift.Preflight(at.now, at.rates, setOf(s), *s.Live)
+	x.ok("%s is read: %d of %s up, %.0f req/s", at.name, up, count(len(at.now.Servers), "server"), plan.Total)
 	if at.state != nil {
 		x.ok("the watchdog at %s answers", s.Live.Watchdog.URL)
 		if at.state.Epoch != 0 {
 			x.no(true, fmt.Errorf("somebody else squeezes the backend now: %s", at.state.Holder))
 		}
 	}
-	plan, err := shift.Preflight(at.now, at.rates, setOf(s), *s.Live)
-	if err != nil {
-		x.all(err)
+	if refused != nil {
+		x.all(refused)
 		return
 	}
 	for _, m := range plan.Members {

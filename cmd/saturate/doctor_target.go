@@ -13,6 +13,7 @@ import (
 
 	"saturate/appweight"
 	"saturate/internal/supervise"
+	"saturate/loadgen"
 	"saturate/scenarios"
 	"saturate/stress/probe"
 )
@@ -143,13 +144,9 @@ func (x *examination) answers(ctx context.Context, s *scenarios.Scenario, t scen
 
 // all tells of each of several errors.
 func (x *examination) all(err error) {
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, one := range many.Unwrap() {
-			x.all(one)
-		}
-		return
+	for _, one := range loadgen.Joined(err) {
+		x.no(true, one)
 	}
-	x.no(true, err)
 }
 
 // await lets the status pages answer.

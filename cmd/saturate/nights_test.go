@@ -67,6 +67,12 @@ func TestReportShowsTheNights(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+	drawn, err := os.ReadFile(page)
+	for _, want := range []string{"over the nights", "rollout 4f2c1e", "Changed by -4.7%"} {
+		if err != nil || !strings.Contains(string(drawn), want) {
+			t.Errorf("the page has no %q: %v", want, err)
+		}
+	}
 	env, _ = quiet(t, false)
 	if code := run([]string{"report", "last"}, env); code != 0 {
 		t.Fatalf("exit %d: %s", code, env.stderr)

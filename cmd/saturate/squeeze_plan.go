@@ -167,12 +167,9 @@ func (at footing) table(w *strings.Builder, set []string) {
 	}
 	fmt.Fprintf(w, "    %-*s  %6s  %5s  %7s  %s\n", width, "server", "weight", "share", "req/s", "status")
 	for _, s := range at.now.Servers {
-		share, status := "", string(s.Status)
+		share, status := "", s.StatusText()
 		if sum > 0 && !s.Backup {
 			share = record.Share(float64(s.Weight) / float64(sum))
-		}
-		if s.Detail != "" && !strings.EqualFold(s.Detail, status) {
-			status += " (" + s.Detail + ")"
 		}
 		switch {
 		case slices.Contains(set, s.Name):

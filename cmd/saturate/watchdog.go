@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
+	"saturate/loadgen"
 	"saturate/loadgen/shift"
 	"saturate/loadgen/shift/balancer"
 	"saturate/loadgen/shift/watchdog"
@@ -98,7 +100,7 @@ func newWatchdogCommand(env *environment) *cobra.Command {
 	flags.StringVar(&f.Socket, "socket", "", "the socket to answer on (default: in the folder of --state)")
 	flags.StringVar(&f.Dir, "state", "", "the folder of the journal (default $XDG_STATE_HOME/saturate/live)")
 	flags.Float64Var(&f.Caps.Times, "max-weight", f.Caps.Times, "the most that a weight may be raised to, as a multiple of the one found")
-	flags.StringVar(&f.share, "max-share", "25%", "the most of the backend's weight that one server may have")
+	flags.StringVar(&f.share, "max-share", fmt.Sprintf("%g%%", 100*f.Caps.Share), "the most of the backend's weight that one server may have")
 	flags.DurationVar(&f.Caps.For, "within", f.Caps.For, "how long weights may be other than found, at most")
 	flags.BoolVar(&f.lifeline, "lifeline", false, "read the configuration from standard input, and end with it")
 	flags.Lookup("lifeline").Hidden = true // how a run starts one
@@ -192,10 +194,11 @@ func openWatchdog(env *environment, c watchdog.Config) (*watchdog.Watchdog, erro
 
 // crashAt kills this process at a point, unless one was killed before.
 func crashAt(at, mark string) func(string) error {
-	point, times, counted := cutLast(at, ":")
-	nth, err := strconv.Atoi(times)
-	if !counted || err != nil {
-		point, nth = at, 1
+	point, nth := at, 1
+	if i := strings.LastIndex(at, ":"); i >= 0 { // a point may have one of its own
+		if n, err := strconv.Atoi(at[i+1:]); err == nil {
+			point, nth = at[:i], n
+		}
 	}
 	var seen atomic.Int64
 	return func(p string) error {
@@ -210,15 +213,6 @@ func crashAt(at, mark string) func(string) error {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // until it comes
 	}
-}
-
-// cutLast is strings.Cut around the last separator.
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
 }
 
 // config is what the flags and the file say.
@@ -255,7 +249,7 @@ func (f watchdogFlags) config(env *environment, args []string) (c watchdog.Confi
 	var file struct {
 		Balancer balancer.Config `yaml:"balancer"`
 	}
-	in := yaml.NewDecoder(strings.NewReader(string(text)))
+	in := yaml.NewDecoder(bytes.NewReader(text))
 	in.KnownFields(true)
 	if err := in.Decode(&file); err != nil && err != io.EOF {
 		return c, hint(exitWith(exitUsage, fmt.Errorf("%s: %w", f.file, err)), "it has balancer: {haproxy: ...}, nginx or command, and nothing else")
@@ -270,15 +264,10 @@ func mistakesOf(file string, err error) error {
 		return nil
 	}
 	var all error
-	parts := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		parts = joined.Unwrap()
-	}
-	for _, part := range parts {
-		said := fmt.Errorf("%s: balancer: %w", file, part)
-		if m, ok := errors.AsType[*balancer.Mistake](part); ok {
-			all = errors.Join(all, hint(said, m.Hint))
-			continue
+	for _, one := range loadgen.Joined(err) {
+		said := fmt.Errorf("%s: balancer: %w", file, one)
+		if m, ok := errors.AsType[*balancer.Mistake](one); ok {
+			said = hint(said, m.Hint)
 		}
 		all = errors.Join(all, said)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"saturate/loadgen/shift/balancer"
@@ -55,6 +57,7 @@ func (s *Squeeze) close() (Closed, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), ending)
 	defer cancel()
+	at := time.Since(s.ledger.start)
 	ended, err := s.end(ctx, end)
 	c.Why, c.Restored, c.Respected, c.Took = ended.Why, ended.Restored, ended.Respected, ended.Took
 	if s.err != nil {
@@ -63,9 +66,10 @@ func (s *Squeeze) close() (Closed, error) {
 	if err == nil && !ended.Restored {
 		err = &NotRestored{fmt.Sprintf("the watchdog is still at it (%s)", ended.Why)}
 	}
+	s.note(at, s.stood(ended))
 	if state, failed := s.w.State(ctx); failed == nil {
-		s.note(state.Backend)
 		c.Left = s.weightsOf(state.Backend)
+		s.note(time.Since(s.ledger.start), c.Left)
 	}
 	c.Weights = s.log
 	return c, err
@@ -94,11 +98,25 @@ func (s *Squeeze) end(ctx context.Context, e watchdog.End) (watchdog.Ended, erro
 	}
 }
 
+// weightsOf are the set's weights in a reading of the backend.
 func (s *Squeeze) weightsOf(b balancer.Backend) map[string]int {
 	weights := map[string]int{}
 	for _, name := range s.set {
-		if server := find(b, name); server != nil {
+		if server, ok := b.Server(name); ok {
 			weights[name] = server.Weight
+		}
+	}
+	return weights
+}
+
+// stood are the set's weights at the end, as the watchdog read them: what was
+// pushed last may be in no reading of ours. What is not ours, or is not told, is
+// as it was read before.
+func (s *Squeeze) stood(e watchdog.Ended) map[string]int {
+	weights := maps.Clone(s.log[len(s.log)-1].Weights)
+	for _, r := range e.Servers {
+		if r.Left == "" && slices.Contains(s.set, r.Server) {
+			weights[r.Server] = r.Stood
 		}
 	}
 	return weights

@@ -34,8 +34,11 @@ type Config struct {
 	Headroom Share `yaml:"headroom"`
 }
 
+// allowed is what a watchdog allows that is told nothing.
+var allowed = watchdog.DefaultCaps()
+
 // Default is what a scenario that says nothing gets.
-var Default = Config{MaxWeight: 3, MaxShare: .25, Within: 20 * time.Minute, Headroom: .5}
+var Default = Config{MaxWeight: allowed.Times, MaxShare: Share(allowed.Share), Within: allowed.For, Headroom: .5}
 
 // The bounds of the bounds: beyond them a number is a slip of the pen.
 const (
@@ -57,7 +60,7 @@ func (c Config) Validate() error {
 	if remote {
 		all = append(all, within("watchdog", c.Watchdog.Validate())...)
 	}
-	switch named := c.hasBalancer(); {
+	switch named := c.Balancer != (balancer.Config{}); {
 	case remote && named:
 		add("balancer", "stands beside watchdog.url, and a watchdog elsewhere knows its balancer by itself",
 			"remove one of the two; `saturate watchdog` takes the balancer where it is started")
@@ -82,19 +85,9 @@ func (c Config) Validate() error {
 	return errors.Join(all...)
 }
 
-func (c Config) hasBalancer() bool {
-	return c.Balancer.HAProxy != nil || c.Balancer.Nginx != nil || c.Balancer.Command != nil
-}
-
 // within puts the path of a section before those of its mistakes.
 func within(section string, err error) []error {
-	if err == nil {
-		return nil
-	}
-	parts := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		parts = joined.Unwrap()
-	}
+	parts := loadgen.Joined(err)
 	all := make([]error, len(parts))
 	for i, part := range parts {
 		m := &loadgen.Mistake{Path: section, Problem: part.Error()}

@@ -29,11 +29,13 @@ func TestValidate(t *testing.T) {
 		{"half a watchdog", func(c *Config) {
 			c.Balancer, c.Watchdog = balancer.Config{}, watchdog.Remote{URL: "https://lb:9322"}
 		}, []string{"watchdog.cert", "watchdog.key"}},
-		{"both", func(c *Config) { c.Watchdog = watchdog.Remote{URL: "https://lb:9322", CA: "ca", Cert: "cert", Key: "key"} }, []string{"balancer"}},
+		{"both", func(c *Config) {
+			c.Watchdog = watchdog.Remote{URL: "https://lb:9322", CA: "ca", Cert: "cert", Key: "key"}
+		}, []string{"balancer"}},
 		{"all wrong", func(c *Config) {
 			c.MaxWeight, c.MaxShare, c.Within, c.MaxConns, c.Headroom = 1, 0, time.Second, -1, Share(math.NaN())
 		}, []string{"max_weight", "max_share", "within", "max_conns", "headroom"}},
-		{"too much", func(c *Config) { c.MaxWeight, c.MaxShare, c.Within = math.Inf(1), 1.5, 48 * time.Hour }, []string{"max_weight", "max_share", "within"}},
+		{"too much", func(c *Config) { c.MaxWeight, c.MaxShare, c.Within = math.Inf(1), 1.5, 48*time.Hour }, []string{"max_weight", "max_share", "within"}},
 	} {
 		config := fine
 		c.change(&config)

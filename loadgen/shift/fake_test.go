@@ -34,6 +34,7 @@ type fake struct {
 	pushed  []time.Time
 	dead    *watchdog.Ended
 	broken  error // what pushes come to
+	set     []string
 	gone    error // what everything comes to
 	ends    []watchdog.End
 	unsure  bool // nothing is read back
@@ -112,6 +113,7 @@ func (f *fake) Begin(_ context.Context, b watchdog.Begin) (watchdog.Begun, error
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.epoch++
+	f.set = b.Servers
 	return watchdog.Begun{Epoch: f.epoch, Found: f.read(), Delay: f.delay}, f.gone
 }
 
@@ -139,6 +141,11 @@ func (f *fake) End(_ context.Context, e watchdog.End) (watchdog.Ended, error) {
 	if f.gone != nil {
 		return watchdog.Ended{}, f.gone
 	}
+	var servers []watchdog.Return
+	for _, name := range f.set {
+		s, _ := f.backend.Server(name)
+		servers = append(servers, watchdog.Return{Server: name, Found: 10, Stood: s.Weight, Stands: 10})
+	}
 	f.put(nil, 10)
 	if f.dead != nil {
 		return *f.dead, nil
@@ -147,7 +154,7 @@ func (f *fake) End(_ context.Context, e watchdog.End) (watchdog.Ended, error) {
 	if why == "" {
 		why = "the run ended"
 	}
-	return watchdog.Ended{Epoch: e.Epoch, Why: why, Restored: !f.unsure, Took: time.Millisecond}, nil
+	return watchdog.Ended{Epoch: e.Epoch, Why: why, Restored: !f.unsure, Took: time.Millisecond, Servers: servers}, nil
 }
 
 // weights are what stands.

@@ -57,11 +57,11 @@ func Rates(a, b balancer.Backend) (map[string]float64, error) {
 	}
 	rates := make(map[string]float64, len(b.Servers))
 	for _, s := range b.Servers {
-		i := slices.IndexFunc(a.Servers, func(o balancer.Server) bool { return o.Name == s.Name })
-		if i < 0 || s.Requests < a.Servers[i].Requests {
+		was, ok := a.Server(s.Name)
+		if !ok || s.Requests < was.Requests {
 			return nil, fmt.Errorf("the counters of %s began anew between two readings", s.Name)
 		}
-		rates[s.Name] = float64(s.Requests-a.Servers[i].Requests) / seconds
+		rates[s.Name] = float64(s.Requests-was.Requests) / seconds
 	}
 	return rates, nil
 }
@@ -79,18 +79,13 @@ const (
 func Preflight(now balancer.Backend, rates map[string]float64, set []string, c Config) (Plan, error) {
 	all := standing(now, set)
 	p := Plan{Caps: c.Caps(), MaxConns: c.MaxConns, Doubts: slices.Clone(now.Doubts)}
-	var rest, sum float64
 	for _, s := range now.Servers {
 		p.Total += rates[s.Name]
-		if s.Backup {
-			continue
-		}
-		sum += float64(s.Weight)
-		if !slices.Contains(set, s.Name) {
-			p.Siblings = append(p.Siblings, s.Name)
-			p.SiblingsRate += rates[s.Name]
-			rest += float64(s.Weight)
-		}
+	}
+	siblings := siblingsOf(now, set)
+	for _, s := range siblings {
+		p.Siblings = append(p.Siblings, s.Name)
+		p.SiblingsRate += rates[s.Name]
 	}
 	if len(all) > 0 {
 		return p, errors.Join(all...)
@@ -99,12 +94,16 @@ func Preflight(now balancer.Backend, rates map[string]float64, set []string, c C
 		return p, &Refused{fmt.Sprintf("the backend has %.2g req/s of traffic: there is nothing to squeeze with", p.Total),
 			"run it when users are there"}
 	}
+	rest := weightOf(siblings)
+	sum := rest
 	for _, name := range set {
-		m, err := c.member(now, find(now, name), rates[name], p.Total)
+		s, _ := now.Server(name) // that it is there, standing has told
+		m, err := c.member(now, s, rates[name], p.Total)
 		if err != nil {
 			all = append(all, err)
 		}
 		p.Members = append(p.Members, m)
+		sum += float64(s.Weight)
 	}
 	p.Rise = sum / rest
 	if err := c.carry(p, rest, sum); err != nil {
@@ -131,11 +130,11 @@ func standing(now balancer.Backend, set []string) []error {
 	}
 	seen := map[string]bool{}
 	for _, name := range set {
-		s := find(now, name)
+		s, ok := now.Server(name)
 		switch {
 		case seen[name]:
 			refuse("give each target a `server:` of its own", "%s is named twice", name)
-		case s == nil:
+		case !ok:
 			refuse("write the balancer's own names as `server:` of the targets", "the backend has no server %q, but %s", name, names(now))
 		case s.Backup:
 			refuse("squeeze a server that has traffic", "%s is a backup", name)
@@ -144,45 +143,42 @@ func standing(now balancer.Backend, set []string) []error {
 		}
 		seen[name] = true
 	}
-	siblings := 0
-	for _, s := range now.Servers {
-		if s.Backup {
-			continue
+	siblings := siblingsOf(now, set)
+	for _, s := range siblings {
+		if s.Weight == 0 {
+			refuse("give it its weight back first", "the weight of %s is 0: somebody keeps traffic from it", s.Name)
 		}
-		if !slices.Contains(set, s.Name) {
-			if s.Weight > 0 {
-				siblings++
-			} else {
-				refuse("give it its weight back first", "the weight of %s is 0: somebody keeps traffic from it", s.Name)
-			}
-			if s.Queued > 0 {
-				refuse("let its queue drain first", "%d requests wait at the balancer for %s", s.Queued, s.Name)
-			}
-		}
-		if s.Status != balancer.Up {
-			refuse("squeeze when all servers are up", "%s is %s%s", s.Name, s.Status, detail(s))
+		if s.Queued > 0 {
+			refuse("let its queue drain first", "%d requests wait at the balancer for %s", s.Queued, s.Name)
 		}
 	}
-	if len(set) > 0 && siblings == 0 {
+	for _, s := range now.Servers {
+		if !s.Backup && s.Status != balancer.Up {
+			refuse("squeeze when all servers are up", "%s is %s", s.Name, s.StatusText())
+		}
+	}
+	if len(set) > 0 && weightOf(siblings) == 0 {
 		refuse("leave some servers out", "the set is the whole backend: nobody would be left to take the traffic")
 	}
 	return all
 }
 
-func detail(s balancer.Server) string {
-	if s.Detail == "" || strings.EqualFold(s.Detail, string(s.Status)) {
-		return ""
-	}
-	return " (" + s.Detail + ")"
-}
-
-func find(b balancer.Backend, name string) *balancer.Server {
-	for i := range b.Servers {
-		if b.Servers[i].Name == name {
-			return &b.Servers[i]
+// siblingsOf are the servers that share the backend's traffic with a set.
+func siblingsOf(b balancer.Backend, set []string) (siblings []balancer.Server) {
+	for _, s := range b.Servers {
+		if !s.Backup && !slices.Contains(set, s.Name) {
+			siblings = append(siblings, s)
 		}
 	}
-	return nil
+	return siblings
+}
+
+// weightOf is the weight of servers together.
+func weightOf(servers []balancer.Server) (sum float64) {
+	for _, s := range servers {
+		sum += float64(s.Weight)
+	}
+	return sum
 }
 
 func names(b balancer.Backend) string {
@@ -201,14 +197,9 @@ func (c Config) bounds(b balancer.Backend) bounds {
 }
 
 // member plans one server of the set, the others with their weights as found.
-func (c Config) member(now balancer.Backend, s *balancer.Server, rate, total float64) (PlannedMember, error) {
+func (c Config) member(now balancer.Backend, s balancer.Server, rate, total float64) (PlannedMember, error) {
 	m := PlannedMember{Server: s.Name, Weight: s.Weight, Rate: rate}
-	rest := 0.0
-	for _, o := range now.Servers {
-		if o.Name != s.Name && !o.Backup {
-			rest += float64(o.Weight)
-		}
-	}
+	rest := weightOf(siblingsOf(now, []string{s.Name}))
 	b := c.bounds(now)
 	asks := []bid{{found: s.Weight, rate: 1e12, gain: 1}}
 	m.Most = whole(asks, weigh(asks, rest, total, b), []int{s.Weight}, []bool{true}, rest, b, 0)[0]

@@ -132,13 +132,11 @@ func newSqueeze(w Watchdog, c Config, begun watchdog.Begun, set []string) *Squee
 		s.members[name] = &Member{squeeze: s, server: name}
 		s.gains[name] = &gain{}
 	}
-	for _, server := range begun.Found.Servers {
-		if !server.Backup && !slices.Contains(set, server.Name) {
-			s.watch.names = append(s.watch.names, server.Name)
-		}
+	for _, server := range siblingsOf(begun.Found, set) {
+		s.watch.names = append(s.watch.names, server.Name)
 	}
 	s.weights = newWeights(begun.Found, set, c, begun.Delay)
-	s.note(begun.Found)
+	s.note(0, s.weightsOf(begun.Found))
 	return s
 }
 
@@ -269,7 +267,7 @@ func (s *Squeeze) take(state watchdog.State) string {
 	if !s.ledger.add(state.Backend) {
 		return ""
 	}
-	if s.note(state.Backend) {
+	if s.note(time.Since(s.ledger.start), s.weightsOf(state.Backend)) {
 		s.changed = s.ledger.all[len(s.ledger.all)-1].at
 	}
 	if total, _ := s.ledger.total(); s.watch.begun && total > 0 {
@@ -292,25 +290,16 @@ func (s *Squeeze) take(state watchdog.State) string {
 }
 
 // note keeps the set's weights where they changed, and reports whether they did.
-func (s *Squeeze) note(b balancer.Backend) bool {
-	now := map[string]int{}
-	for _, name := range s.set {
-		if server := find(b, name); server != nil {
-			now[name] = server.Weight
-		}
-	}
-	if n := len(s.log); n > 0 && maps.Equal(s.log[n-1].Weights, now) {
+func (s *Squeeze) note(at time.Duration, weights map[string]int) bool {
+	if n := len(s.log); n > 0 && maps.Equal(s.log[n-1].Weights, weights) {
 		return false
 	}
-	s.log = append(s.log, Weighed{time.Since(s.ledger.start), now})
+	s.log = append(s.log, Weighed{at, weights})
 	return true
 }
 
 // Plan is what the squeeze may do.
 func (s *Squeeze) Plan() Plan { return s.plan }
-
-// Epoch is what the watchdog calls it.
-func (s *Squeeze) Epoch() uint64 { return s.epoch }
 
 // Member is the loader of one server of the set; nil where it is none.
 func (s *Squeeze) Member(server string) *Member { return s.members[server] }

@@ -156,10 +156,14 @@ func TestUnevenBalancer(t *testing.T) {
 func TestTrafficMoves(t *testing.T) {
 	squeezing(t, plain, loose(), []string{"s1"}, func(f *fake, s *Squeeze) {
 		for range 60 {
-			f.do(func() { f.total *= 1.005 })
+			total, pushes := 0.0, 0
+			f.do(func() {
+				f.total *= 1.005
+				total, pushes = f.total, len(f.pushed)
+			})
 			got := hold(s, 1, map[string]float64{"s1": 200})["s1"].Sent
-			if len(f.pushed) > 100 && (got < 185 || got > 210) {
-				t.Fatalf("sent %d at %.0f req/s", got, f.total)
+			if pushes > 100 && (got < 185 || got > 210) {
+				t.Fatalf("sent %d at %.0f req/s", got, total)
 			}
 		}
 	})
@@ -268,6 +272,24 @@ func TestClosed(t *testing.T) {
 		}
 		if math.Abs(a.Total.From-600) > 5 || math.Abs(a.Total.Most-600) > 10 {
 			t.Errorf("total %+v", a.Total)
+		}
+	})
+}
+
+// TestClosedAtOnce: what was raised last is told, though no reading of ours has it.
+func TestClosedAtOnce(t *testing.T) {
+	squeezing(t, plain, loose(), []string{"s1", "s2"}, func(f *fake, s *Squeeze) {
+		s.Member("s1").Turn(200, time.Second)
+		for f.weights() == "[10 10 10 10 10 10]" {
+			time.Sleep(10 * time.Millisecond)
+		}
+		closed, err := s.Close()
+		if err != nil || len(closed.Weights) != 3 {
+			t.Fatalf("%v, weights %+v", err, closed.Weights)
+		}
+		raised, back := closed.Weights[1], closed.Weights[2].Weights
+		if raised.Weights["s1"] != 25 || raised.Weights["s2"] != 10 || raised.At < quietTime || back["s1"] != 10 || back["s2"] != 10 {
+			t.Errorf("weights %+v", closed.Weights)
 		}
 	})
 }

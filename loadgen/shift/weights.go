@@ -29,21 +29,13 @@ type weights struct {
 }
 
 func newWeights(b balancer.Backend, set []string, c Config, delay time.Duration) weights {
-	w := weights{bounds: c.bounds(b), least: b.MinWeight, band: bandFast, asked: make([]ask, len(set))}
+	w := weights{bounds: c.bounds(b), least: b.MinWeight, band: bandFast, asked: make([]ask, len(set)), rest: weightOf(siblingsOf(b, set))}
 	if delay >= slowDelay {
 		w.band = bandSlow
 	}
 	for _, name := range set {
-		found := 0
-		if s := find(b, name); s != nil {
-			found = s.Weight
-		}
-		w.found = append(w.found, found)
-	}
-	for _, s := range b.Servers {
-		if !s.Backup && !slices.Contains(set, s.Name) {
-			w.rest += float64(s.Weight)
-		}
+		s, _ := b.Server(name)
+		w.found = append(w.found, s.Weight)
 	}
 	w.set = slices.Clone(w.found)
 	return w

@@ -185,12 +185,12 @@ func (s *Sampler) openMachine(fs rootFS, sc scope, l *listener) error {
 		add("open files", lazy, &openFiles{fs: fs, pids: sc.pids})
 	}
 	netns, pid := namespaceOf(fs, sc.pids())
-	add("tcp", lazy, &segments{protocol{&s.kept, pid}})
+	add("tcp", lazy, protocol{&s.kept, pid, "snmp", "Tcp", segments})
 	add("conntrack", lazy, conntrack{&s.kept})
 	add("softnet", lazy, softnet{&s.kept})
 	add("links", lazy, &links{fs: &s.kept})
 	if l != nil { // an overflow is the listener's only while its queue is full
-		add("tcp listeners", optional, &overflows{protocol{&s.kept, pid}})
+		add("tcp listeners", optional, protocol{&s.kept, pid, "netstat", "TcpExt", overflows})
 		l.netns = netns
 		add("accept queue "+l.name, onceSeen, l)
 	}

@@ -9,41 +9,35 @@ import (
 	"saturate/stress"
 )
 
-// A protocol is where the kernel counts what its protocols do, in the target's
+// A protocol reads what the kernel counts of one of its protocols, in the target's
 // network namespace.
 type protocol struct {
-	fs  files
-	pid int // a process in the namespace; 0 for our own
+	fs         files
+	pid        int // a process in the namespace; 0 for our own
+	file, name string
+	want       map[string]stress.Counter
 }
 
-// read adds the counters of one protocol to a sample.
-func (p protocol) read(s *stress.Sample, file, name string, want map[string]stress.Counter) error {
+var (
+	// segments are those of TCP that were sent, and sent again.
+	segments = map[string]stress.Counter{"RetransSegs": stress.Retransmits, "OutSegs": stress.SegmentsOut}
+	// overflows are connections turned away because an accept queue was full: any
+	// in the namespace.
+	overflows = map[string]stress.Counter{"ListenOverflows": stress.ListenOverflows}
+)
+
+func (p protocol) read(s *stress.Sample) error {
 	process := "self"
 	if p.pid != 0 {
 		process = strconv.Itoa(p.pid)
 	}
-	text, err := p.fs.read("proc", process, "net", file)
+	text, err := p.fs.read("proc", process, "net", p.file)
 	if err != nil {
 		return err
 	}
-	values, err := parseProtocol(text, name, want)
+	values, err := parseProtocol(text, p.name, p.want)
 	maps.Copy(s.Counters, values)
 	return err
-}
-
-// segments reads how many segments of TCP were sent, and sent again.
-type segments struct{ protocol }
-
-func (t *segments) read(s *stress.Sample) error {
-	return t.protocol.read(s, "snmp", "Tcp", map[string]stress.Counter{"RetransSegs": stress.Retransmits, "OutSegs": stress.SegmentsOut})
-}
-
-// overflows reads how many connections were turned away because an accept queue
-// was full: any in the namespace.
-type overflows struct{ protocol }
-
-func (t *overflows) read(s *stress.Sample) error {
-	return t.protocol.read(s, "netstat", "TcpExt", map[string]stress.Counter{"ListenOverflows": stress.ListenOverflows})
 }
 
 // parseProtocol reads counters of one protocol from /proc/net/snmp or netstat: a

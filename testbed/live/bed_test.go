@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// TestQuickBed holds the bed itself to what the other tests take for granted:
+// TestShowsBed holds the bed itself to what the other tests take for granted:
 // traffic follows the weights, users see who answered, and nothing stays behind.
-func TestQuickBed(t *testing.T) {
-	tell(t, "SATURATE_STACKS", "HAProxy before six real servers")
+func TestShowsBed(t *testing.T) {
+	tell(t, "SATURATE_SHOWS", "HAProxy before six real servers")
 	p := produce(t, Config{}, ThirtyPercent(sustained))
 	time.Sleep(5 * time.Second)
 	quiet := p.wantWell(t, 0)
@@ -29,9 +29,9 @@ func TestQuickBed(t *testing.T) {
 	p.wantAsFound(t, time.Now())
 }
 
-// TestQuickBedNginx is the same for nginx.
-func TestQuickBedNginx(t *testing.T) {
-	tell(t, "SATURATE_STACKS", "nginx before six real servers")
+// TestShowsBedNginx is the same for nginx.
+func TestShowsBedNginx(t *testing.T) {
+	tell(t, "SATURATE_SHOWS", "nginx before six real servers")
 	p := produce(t, Config{Balancer: "nginx"}, 200)
 	time.Sleep(5 * time.Second)
 	wantShares(t, p.wantWell(t, 0), 1./6)
@@ -61,9 +61,9 @@ func wantShares(t *testing.T, users *Figures, first float64) {
 	}
 }
 
-// TestQuickBedStops wants nothing of a bed to be left.
-func TestQuickBedStops(t *testing.T) {
-	tell(t, "SATURATE_STACKS", "HAProxy before six real servers")
+// TestShowsBedStops wants nothing of a bed to be left.
+func TestShowsBedStops(t *testing.T) {
+	tell(t, "SATURATE_SHOWS", "HAProxy before six real servers")
 	p := produce(t, Config{}, 50)
 	p.crowd.Stop()
 	if err := p.Stop(); err != nil {

@@ -121,7 +121,7 @@ func TestShowsFullDisk(t *testing.T) {
 		run := p.squeeze(t, squeeze{state: disk}).start(t)
 		run.wantExit(t, 30*time.Second, 1, 4)
 		run.wantSaid(t, "no space left|written down|journal")
-		p.wantUntouched(t, from)
+		p.wantStood(t, from, p.found)
 		os.Remove(filepath.Join(disk, "filler"))
 	})
 	t.Run("in mid-run", func(t *testing.T) {

@@ -91,7 +91,7 @@ func TestShowsHost(t *testing.T) {
 			h.ip(t, "link", "set", h.wire, "up")
 			back := time.Now()
 			run.wantExit(t, 30*time.Second, 1, 4)
-			p.wantUntouched(t, back)
+			p.wantStood(t, back, p.found)
 			unreachable.add(t, took, p.wantWell(t, fewFail))
 		})
 	}

@@ -19,11 +19,17 @@ type production struct {
 	crowd *Crowd
 	found map[string]State // before anybody touched it
 	watch *watcher
+	// still is how long the weights are watched once they are as found, and
+	// stopped how long a controller that is stopped stays so.
+	still, stopped time.Duration
 }
 
 // produce starts it, until the test ends.
 func produce(t *testing.T, c Config, rate float64) *production {
 	t.Helper()
+	if _, err := program(); err != nil { // now, for it takes the CPUs that the servers will need
+		t.Fatal(err)
+	}
 	c.Dir = shortDir(t)
 	c.Testbed = ".."
 	if c.Balancer == "" {
@@ -36,7 +42,7 @@ func produce(t *testing.T, c Config, rate float64) *production {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &production{Bed: bed}
+	p := &production{Bed: bed, still: 5 * time.Second, stopped: 10 * time.Second}
 	t.Cleanup(func() {
 		if err := bed.Stop(); err != nil {
 			t.Error(err)
@@ -53,6 +59,11 @@ func produce(t *testing.T, c Config, rate float64) *production {
 		users := p.crowd.Stop()
 		p.watch.stop()
 		if t.Failed() {
+			for _, s := range bed.Servers {
+				if err := s.child.Err(); err != nil {
+					t.Errorf("%s has ended: %v", s.Name, err)
+				}
+			}
 			t.Logf("the users since:\n%s\nweights:\n%s\nthe balancer's log ends with\n%s", users, p.watch, p.lastLog())
 		}
 	})

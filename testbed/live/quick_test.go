@@ -8,10 +8,24 @@ import (
 	"saturate/record"
 )
 
-// TestQuickSqueeze squeezes one server of HAProxy's with the traffic of the crowd.
-func TestQuickSqueeze(t *testing.T) {
+// TestQuick squeezes one server of HAProxy's with the traffic of the crowd, and
+// breaks a squeeze in the three ways that matter most.
+func TestQuick(t *testing.T) {
 	tell(t, "SATURATE_STACKS", "a quick squeeze of one real server behind HAProxy")
 	p := produce(t, Config{}, ThirtyPercent(sustained))
+	p.still, p.stopped = 2*time.Second, 4*time.Second
+	time.Sleep(3 * time.Second)
+	wantShares(t, p.wantWell(t, 0), 1./Count)
+	t.Run("squeeze", p.quickSqueeze)
+	for _, f := range faults {
+		switch f.name {
+		case "controller killed", "controller stopped, and continued", "watchdog and controller killed":
+			t.Run(f.name, func(t *testing.T) { p.try(t, f, new(tally)) })
+		}
+	}
+}
+
+func (p *production) quickSqueeze(t *testing.T) {
 	var run *process
 	var squeezed *Figures
 	var r *record.Record
@@ -26,22 +40,10 @@ func TestQuickSqueeze(t *testing.T) {
 		}
 	}
 	t.Logf("%s\n%s\n%s", &run.err, &run.out, squeezed)
-	run.wantExit(t, 0, 0)
+	run.wantExit(t, time.Second, 0)
 	wantLive(t, r, 1)
 	repeat := r.Targets[0].Repeats[0]
 	if repeat.Ending != ramp.Found || repeat.Bottleneck.Name != "workers" {
 		t.Errorf("ended %s (%s), bottleneck %s", repeat.Ending, repeat.Why, repeat.Bottleneck.Name)
-	}
-}
-
-// TestQuickFaults are the three that matter most.
-func TestQuickFaults(t *testing.T) {
-	tell(t, "SATURATE_STACKS", "a controller and a watchdog killed in the middle of a squeeze")
-	p := produce(t, Config{Redispatch: true}, ThirtyPercent(sustained))
-	for _, f := range faults {
-		switch f.name {
-		case "controller killed", "controller stopped for 10 s", "watchdog and controller killed":
-			t.Run(f.name, func(t *testing.T) { p.try(t, f, new(tally)) })
-		}
 	}
 }

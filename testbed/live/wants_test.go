@@ -10,12 +10,8 @@ import (
 )
 
 // soon is how long the weights may take to be as found, from when whoever pushed
-// them is gone and the balancer can be reached; still is how long they are
-// watched afterwards.
-const (
-	soon  = 3 * time.Second
-	still = 5 * time.Second
-)
+// them is gone and the balancer can be reached.
+const soon = 3 * time.Second
 
 // weights writes states as people do.
 func weights(states map[string]State) string {
@@ -37,7 +33,7 @@ func sameWeights(a, b map[string]State) bool {
 }
 
 // wantAsFound wants the weights to be as found within 3 s of a moment, and to
-// stay so for another 5 s. It returns how long it took.
+// stay so for some time more. It returns how long it took.
 func (p *production) wantAsFound(t *testing.T, from time.Time) time.Duration {
 	t.Helper()
 	return p.wantStates(t, from, p.found)
@@ -59,13 +55,19 @@ func (p *production) wantStates(t *testing.T, from time.Time, want map[string]St
 		t.Errorf("as found %v after, want at most %v", took.Round(time.Millisecond), soon)
 	}
 	restored := time.Now()
-	time.Sleep(still)
-	for _, c := range p.watch.since(restored) {
+	time.Sleep(p.still)
+	p.wantStood(t, restored, want)
+	return took
+}
+
+// wantStood wants the weights to have been the same since a moment.
+func (p *production) wantStood(t *testing.T, from time.Time, want map[string]State) {
+	t.Helper()
+	for _, c := range p.watch.since(from) {
 		if !sameWeights(c.states, want) {
 			t.Errorf("pushed afterwards: %s at %s", weights(c.states), c.at.Format("15:04:05.000"))
 		}
 	}
-	return took
 }
 
 // begin starts a squeeze and waits until a server has much more than the weight
@@ -108,16 +110,6 @@ func (p *production) awaitSqueezed(t *testing.T, run *process, server string) (c
 		}
 	})
 	return came
-}
-
-// wantUntouched wants no weight to have changed since a moment.
-func (p *production) wantUntouched(t *testing.T, from time.Time) {
-	t.Helper()
-	for _, c := range p.watch.since(from) {
-		if !sameWeights(c.states, p.found) {
-			t.Errorf("changed: %s at %s", weights(c.states), c.at.Format("15:04:05.000"))
-		}
-	}
 }
 
 // wantWell wants less than a share of the users to have failed since the last

@@ -7,6 +7,8 @@ package balancer
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -57,6 +59,16 @@ type Backend struct {
 	Servers []Server `json:"servers"`
 }
 
+// Server is the server of that name; false where the backend has none.
+func (b Backend) Server(name string) (Server, bool) {
+	for _, s := range b.Servers {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Server{}, false
+}
+
 // A Server is one server of a backend.
 type Server struct {
 	Name    string `json:"name"`
@@ -90,6 +102,15 @@ type Server struct {
 	// Times are the answers so far by how long they took, where the balancer's
 	// log is read: bucket to count. Upper tells a bucket's bound. Nil is unknown.
 	Times map[int]uint64 `json:"times,omitempty"`
+}
+
+// StatusText is the status for people: "down (DOWN 1/2)", with the balancer's own
+// word where that tells more.
+func (s Server) StatusText() string {
+	if s.Detail == "" || strings.EqualFold(s.Detail, string(s.Status)) {
+		return string(s.Status)
+	}
+	return fmt.Sprintf("%s (%s)", s.Status, s.Detail)
 }
 
 // A Status is whether a server may take traffic: what health checks and people

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,7 +53,7 @@ func (c *command) Read(ctx context.Context) (Backend, error) {
 // SetWeights runs the program that sets, once for each server, by their names'
 // order. It stops at the first that fails.
 func (c *command) SetWeights(ctx context.Context, weights map[string]int) error {
-	for _, server := range sorted(weights) {
+	for _, server := range slices.Sorted(maps.Keys(weights)) {
 		weight := weights[server]
 		if weight < 0 || weight > c.config.MaxWeight {
 			return fmt.Errorf("the weight of %s cannot be %d: the balancer takes 0 to %d", server, weight, c.config.MaxWeight)

@@ -3,6 +3,7 @@ package balancer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -101,7 +102,7 @@ func (h *haproxy) SetMaxConns(ctx context.Context, bounds map[string]int) error 
 // set sends a command for every server; one that fails keeps none from being sent.
 func (h *haproxy) set(ctx context.Context, values map[string]int, what string, least, most int, command string) error {
 	var servers, commands []string
-	for _, s := range sorted(values) {
+	for _, s := range slices.Sorted(maps.Keys(values)) {
 		if !isName(s) {
 			return fmt.Errorf("%w: %q is not a name that HAProxy has", ErrUnknownServer, s)
 		}
@@ -152,15 +153,6 @@ func refusal(answer string) error {
 }
 
 const needsAdmin = `the socket may not change anything: it needs "level admin" in its "stats socket" line`
-
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
 
 // whole reads a count of HAProxy's; empty is 0.
 func whole(s string) uint64 {

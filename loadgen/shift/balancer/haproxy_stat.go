@@ -152,9 +152,10 @@ func doubts(b Backend, found row, rows []row) []string {
 	}
 	var unchecked, agents []string
 	for _, r := range rows {
-		switch {
-		case r["pxname"] != found["pxname"] || r["svname"] == "BACKEND":
-		case r["status"] == "no check":
+		if r["pxname"] != found["pxname"] || r["svname"] == "BACKEND" {
+			continue
+		}
+		if r["status"] == "no check" {
 			unchecked = append(unchecked, r["svname"])
 		}
 		if r["agent_status"] != "" {

@@ -161,6 +161,16 @@ func TestHAProxyStatus(t *testing.T) {
 	}
 }
 
+func TestStatusText(t *testing.T) {
+	for want, s := range map[string]Server{
+		"up": {Status: Up, Detail: "UP"}, "down": {Status: Down}, "down (DOWN 1/2)": {Status: Down, Detail: "DOWN 1/2"}, "up (no check)": {Status: Up, Detail: "no check"},
+	} {
+		if got := s.StatusText(); got != want {
+			t.Errorf("%s %q is %q, want %q", s.Status, s.Detail, got, want)
+		}
+	}
+}
+
 func TestHAProxyFixed(t *testing.T) {
 	for _, c := range []struct{ recording, backend, want string }{
 		{"haproxy-mixed.txt", "be", ""},

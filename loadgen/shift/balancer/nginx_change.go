@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
 	"time"
+
+	"saturate/internal/disk"
 )
 
 // reloadEvery is the least time between two reloads that change something: each
@@ -100,7 +103,7 @@ func (c *change) look(file upstreamFile) {
 
 // takes reports whether the file has such servers, and nginx such weights.
 func (f upstreamFile) takes(weights map[string]int) error {
-	for _, name := range sorted(weights) {
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
 		if !slices.ContainsFunc(f.servers, func(s serverLine) bool { return s.address == name }) {
 			return fmt.Errorf("%w: %s", ErrUnknownServer, name)
 		}
@@ -223,15 +226,5 @@ func replace(path, text string, like fs.FileInfo) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a renaming outlast a crash of the machine.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return disk.SyncFolder(filepath.Dir(path))
 }

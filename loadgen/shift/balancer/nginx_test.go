@@ -261,6 +261,7 @@ func TestNginxDoesNotReload(t *testing.T) {
 	f := startMaster(t)
 	n := f.open(t)
 	appendTo(t, filepath.Join(f.dir, "stuck"), "")
+	time.Sleep(4 * tick) // the grain of the workers' start, which the file's time is held against
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if err := n.SetWeights(ctx, map[string]int{"127.0.0.1:18080": 30}); !errors.Is(err, context.DeadlineExceeded) {

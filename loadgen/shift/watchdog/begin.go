@@ -111,7 +111,7 @@ func (b Begin) fits(found balancer.Backend, by balancer.Balancer) *Refusal {
 		return refuse(BadRequest, "this balancer has no valve").hinted("leave max_conns out")
 	}
 	for _, name := range b.Servers {
-		if _, ok := server(found, name); !ok {
+		if _, ok := found.Server(name); !ok {
 			return refuse(BadRequest, "%s is no server of the backend", name).hinted("it has " + list(found))
 		}
 	}
@@ -119,10 +119,8 @@ func (b Begin) fits(found balancer.Backend, by balancer.Balancer) *Refusal {
 	for _, s := range found.Servers {
 		named := slices.Contains(b.Servers, s.Name)
 		switch {
-		case s.Status != balancer.Up && s.Detail != "":
-			return refuse(NotUp, "%s is %s (%s)", s.Name, s.Status, s.Detail).hinted("a backend is squeezed when all its servers are up")
 		case s.Status != balancer.Up:
-			return refuse(NotUp, "%s is %s", s.Name, s.Status).hinted("a backend is squeezed when all its servers are up")
+			return refuse(NotUp, "%s is %s", s.Name, s.StatusText()).hinted("a backend is squeezed when all its servers are up")
 		case s.Backup && named:
 			return refuse(NotUp, "%s is a backup: it has no traffic to begin with", s.Name)
 		case s.Backup:
@@ -138,7 +136,7 @@ func (b Begin) fits(found balancer.Backend, by balancer.Balancer) *Refusal {
 		return refuse(TooMuch, "no sibling is left to carry what the servers do not").hinted("squeeze fewer at once")
 	}
 	for _, name := range b.Servers {
-		if s, _ := server(found, name); float64(s.Weight) > b.Caps.Share*float64(total) {
+		if s, _ := found.Server(name); float64(s.Weight) > b.Caps.Share*float64(total) {
 			return refuse(TooMuch, "%s has %.3g %% of the backend's weight as it is, and %.3g %% are allowed",
 				name, 100*float64(s.Weight)/float64(total), 100*b.Caps.Share).hinted("max_share has to be more than what a server has to begin with")
 		}

@@ -209,8 +209,8 @@ func TestRefusals(t *testing.T) {
 		{"nonsense", func(_ *fake, b *Begin) { b.Caps.Times = math.NaN() }, BadRequest, "NaN"},
 		{"a share that it has already", func(_ *fake, b *Begin) { b.Caps.Share = .1 }, TooMuch, "16.7 %"},
 		{"drain", func(f *fake, _ *Begin) {
-			f.operator("s4", func(s *balancer.Server) { s.Status, s.Detail = balancer.Drain, "DRAIN" })
-		}, NotUp, "s4 is drain (DRAIN)"},
+			f.operator("s4", func(s *balancer.Server) { s.Status, s.Detail = balancer.Drain, "DRAIN (agent)" })
+		}, NotUp, "s4 is drain (DRAIN (agent))"},
 		{"maintenance", func(f *fake, _ *Begin) {
 			f.operator("s1", func(s *balancer.Server) { s.Status, s.Detail = balancer.Maintenance, "MAINT" })
 		}, NotUp, "s1 is maintenance"},

@@ -69,26 +69,16 @@ func newHold(h head, delay time.Duration) *hold {
 		left: make(map[string]string), leftV: make(map[string]string),
 	}
 	for _, name := range h.Servers {
-		s, _ := server(h.Found, name)
+		s, _ := h.Found.Server(name)
 		o.inForce[name] = s.Weight
 	}
 	o.wish = o.inForce
 	return o
 }
 
-// server finds a server of a backend.
-func server(b balancer.Backend, name string) (balancer.Server, bool) {
-	for _, s := range b.Servers {
-		if s.Name == name {
-			return s, true
-		}
-	}
-	return balancer.Server{}, false
-}
-
 // found is the weight as found.
 func (h *hold) found(name string) int {
-	s, _ := server(h.head.Found, name)
+	s, _ := h.head.Found.Server(name)
 	return s.Weight
 }
 
@@ -164,15 +154,13 @@ func (h *hold) judge(b balancer.Backend, now time.Time) (why string) {
 		say("the balancer was reloaded")
 	}
 	for _, before := range h.head.Found.Servers {
-		s, ok := server(b, before.Name)
+		s, ok := b.Server(before.Name)
 		switch {
 		case !ok:
 			say("%s is no longer a server of the backend", before.Name)
 			continue
-		case s.Status != balancer.Up && s.Detail != "":
-			say("%s is %s (%s)", s.Name, s.Status, s.Detail)
 		case s.Status != balancer.Up:
-			say("%s is %s", s.Name, s.Status)
+			say("%s is %s", s.Name, s.StatusText())
 		}
 		if reloaded {
 			continue // whose weight it is, the restoring finds out
@@ -192,7 +180,7 @@ func (h *hold) judge(b balancer.Backend, now time.Time) (why string) {
 		}
 	}
 	for _, s := range b.Servers {
-		if _, ok := server(h.head.Found, s.Name); !ok {
+		if _, ok := h.head.Found.Server(s.Name); !ok {
 			say("%s is a new server of the backend", s.Name)
 		}
 	}

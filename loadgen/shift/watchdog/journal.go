@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"saturate/internal/disk"
 	"saturate/loadgen/shift/balancer"
 )
 
@@ -131,7 +132,7 @@ func createJournal(path string, h head) (*journal, error) {
 		err = os.Rename(temporary, path)
 	}
 	if err == nil {
-		err = syncFolder(filepath.Dir(path))
+		err = disk.SyncFolder(filepath.Dir(path))
 	}
 	if err != nil {
 		file.Close()
@@ -202,12 +203,3 @@ func (j *journal) append(line []byte) error {
 }
 
 func (j *journal) close() error { return j.file.Close() }
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
-}

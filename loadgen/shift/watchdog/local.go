@@ -35,7 +35,7 @@ type Local struct {
 	*Client
 	config  Config
 	command []string
-	log     string
+	log     string // the file with what the process says on its standard error
 
 	closing chan struct{}
 	once    sync.Once
@@ -62,11 +62,15 @@ func start(ctx context.Context, c Config, command []string) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
+	files := filesOf(c.Dir, b.Name())
+	if bad := tooLong(files.socket); bad != nil {
+		return nil, bad.hinted("set XDG_STATE_HOME to a shorter path: the socket is below it")
+	}
 	if err := makeFolder(c.Dir); err != nil {
 		return nil, err
 	}
 	l := &Local{
-		config: c, command: command, log: filesOf(c.Dir, b.Name()).log,
+		config: c, command: command, log: files.log,
 		closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	p, err := l.spawn(ctx)
@@ -203,9 +207,6 @@ func (l *Local) listen(ctx context.Context, p *process) {
 		}
 	}
 }
-
-// Log is the file with what the process says on its standard error.
-func (l *Local) Log() string { return l.log }
 
 // Close lets the watchdog go: it puts back what is not as found, and ends. The
 // error says that it did not end while ctx lasted, or could not put back

@@ -22,8 +22,8 @@ import (
 func (h *hold) owed(b balancer.Backend) (weights, valves map[string]int) {
 	weights, valves = make(map[string]int), make(map[string]int)
 	for _, name := range h.head.Servers {
-		before, _ := server(h.head.Found, name)
-		s, ok := server(b, name)
+		before, _ := h.head.Found.Server(name)
+		s, ok := b.Server(name)
 		if !ok {
 			h.left[name] = "it is no longer a server of the backend"
 			continue
@@ -73,8 +73,8 @@ func (h *hold) account(stood, stands balancer.Backend) (all []Return, respected 
 		if left == "" && !h.squeezed(name) {
 			continue
 		}
-		then, _ := server(stood, name)
-		now, _ := server(stands, name)
+		then, _ := stood.Server(name)
+		now, _ := stands.Server(name)
 		all = append(all, Return{Server: name, Found: before.Weight, Stood: then.Weight, Stands: now.Weight, Left: left})
 		if left != "" {
 			respected = append(respected, name)

@@ -71,8 +71,8 @@ func (w *Watchdog) Serve(ctx context.Context) error {
 
 // listenSocket listens on a path in a folder of ours alone.
 func listenSocket(path string) (net.Listener, error) {
-	if len(path) > longestSocket {
-		return nil, refuse(BadRequest, "the path of a socket has at most %d bytes: %s", longestSocket, path).hinted("name another with --socket")
+	if bad := tooLong(path); bad != nil {
+		return nil, bad.hinted("name another with --socket")
 	}
 	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return nil, err
@@ -88,6 +88,14 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, refuse(NoJournal, "listen on %s: %v", path, err)
 	}
 	return l, nil
+}
+
+// tooLong refuses a path that no socket can have.
+func tooLong(path string) *Refusal {
+	if len(path) <= longestSocket {
+		return nil
+	}
+	return refuse(BadRequest, "the path of a socket has at most %d bytes: %s", longestSocket, path)
 }
 
 // listenTLS listens for other machines, if the file says whom to trust.

@@ -192,6 +192,13 @@ func TestLongSocket(t *testing.T) {
 	if r := code(t, err, BadRequest); !strings.Contains(r.Remedy, "--socket") {
 		t.Errorf("%+v", r)
 	}
+	// A run has no such flag, and starts its watchdog in the usual folder.
+	c, _ := filesBalancer(t)
+	c.Dir = "/tmp/" + strings.Repeat("x", 90)
+	_, err = Start(t.Context(), c)
+	if r := code(t, err, BadRequest); !strings.Contains(r.Remedy, "XDG_STATE_HOME") || strings.Contains(r.Remedy, "--socket") {
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestRemoteValidate(t *testing.T) {

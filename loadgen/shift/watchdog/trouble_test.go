@@ -3,6 +3,7 @@ package watchdog
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -178,8 +179,7 @@ func TestToldToEnd(t *testing.T) {
 	})
 }
 
-// The journal cannot be written: before the begin nothing is changed, in the
-// middle nothing more is, and everything is put back.
+// The journal cannot be written: before the begin, nothing is changed.
 func TestJournalFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := six()
@@ -197,6 +197,42 @@ func TestJournalFull(t *testing.T) {
 		}
 		if len(f.sets) != 0 {
 			t.Errorf("set: %v", f.sets)
+		}
+		w.close()
+	})
+}
+
+// In the middle of an epoch nothing more is set, all is put back, and the epoch
+// lasts until the journal says so.
+func TestJournalFullLater(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	synctest.Test(t, func(t *testing.T) {
+		f := six()
+		w := alive(t, f, folder(t), nil)
+		g := w.begin("s1")
+		w.push(g.Epoch, map[string]int{"s1": 120})
+		w.mu.Lock()
+		j := w.hold.journal
+		file := j.file
+		j.file = full
+		w.mu.Unlock()
+		_, err := w.Push(t.Context(), Push{Epoch: g.Epoch, Lease: time.Second, Weights: map[string]int{"s1": 150}})
+		if r := code(t, err, NoJournal); !strings.Contains(r.Why, "so it is not set") || f.weight("s1") != 120 {
+			t.Errorf("%s, %v", r.Why, f.weights())
+		}
+		time.Sleep(3 * time.Second)
+		if s, err := w.State(t.Context()); err != nil || !s.Restoring || !strings.Contains(s.Trouble, "the journal cannot say so") || f.weight("s1") != 100 {
+			t.Errorf("%+v, %v, %v", s, err, f.weights())
+		}
+		w.mu.Lock()
+		j.file = file
+		w.mu.Unlock()
+		if e := w.idle(); !e.Restored || !strings.HasPrefix(e.Why, "the lease ended: what is to be set cannot be written down") {
+			t.Errorf("%+v", e)
 		}
 		w.close()
 	})
