@@ -126,6 +126,16 @@ const readyWithin = 30 * time.Second
 // records and logs keep.
 func (s *Scenario) Text() string { return s.text }
 
+// Engine is the one that offers the load to every target, since they could not be
+// compared otherwise. The error is a [loadgen.ErrEngine].
+func (s *Scenario) Engine() (loadgen.Choice, error) {
+	var urls []string
+	for _, t := range s.Targets {
+		urls = append(urls, t.URL)
+	}
+	return loadgen.Choose(s.Traffic, urls...)
+}
+
 // Redact puts ${NAME} back into text for every value that came from the
 // environment.
 func (s *Scenario) Redact(text string) string { return redact(text, s.secrets, shortSecret) }

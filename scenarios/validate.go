@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-
-	"saturate/loadgen"
 )
 
 // validate notes what is wrong with values that could be decoded. Where
@@ -81,11 +79,7 @@ func (c checker) targets(all []Target) {
 
 // engine asks for an engine that can offer the load to every target.
 func (c checker) engine(s *Scenario) {
-	var urls []string
-	for _, t := range s.Targets {
-		urls = append(urls, t.URL)
-	}
-	if _, err := loadgen.Choose(s.Traffic, urls...); err != nil {
+	if _, err := s.Engine(); err != nil {
 		c.note("traffic.engine", fmt.Sprintf("is %s: %v", s.Traffic.Engine, err), "write auto")
 	}
 }

@@ -159,11 +159,11 @@ func (s *session) start(ctx context.Context) (*supervise.Child, error) {
 func (s *session) drive(ctx context.Context, sampler watcher, child *supervise.Child, trial loadgen.Trial) (ramp.Run, error) {
 	first := newest(sampler)
 	connections, ahead := dialling(first, trial.KeepAlive)
-	traffic := s.scenario.Traffic
-	choice, err := loadgen.Choose(traffic, urls(s.scenario.Targets)...)
+	choice, err := s.scenario.Engine()
 	if err != nil {
 		return ramp.Run{}, hint(err, "write `traffic: {engine: auto}`")
 	}
+	traffic := s.scenario.Traffic
 	traffic.Engine = choice.Engine
 	load, err := loadgen.New(traffic, s.target.URL, loadgen.Options{
 		Addr: trial.Addr, Connections: connections, NoKeepAlive: !trial.KeepAlive, DialAhead: ahead,
@@ -188,13 +188,6 @@ func (s *session) drive(ctx context.Context, sampler watcher, child *supervise.C
 	windows, err := driver.Run(ctx, search)
 	s.advise(silent())
 	return ramp.Conclude(search.Result(), windows, limits.InForce()), err
-}
-
-func urls(targets []scenarios.Target) (all []string) {
-	for _, t := range targets {
-		all = append(all, t.URL)
-	}
-	return all
 }
 
 // search is the search of the scenario, with a hold of the load that a server of
