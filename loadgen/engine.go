@@ -48,6 +48,9 @@ type Choice struct {
 	Reason string
 }
 
+// unproven is why auto does not take the fast engine where it could be had.
+const unproven = "fast is not proven on real servers yet"
+
 // ErrEngine says that the engine asked for cannot offer the load.
 var ErrEngine = errors.New("the fast engine cannot offer this load")
 
@@ -68,15 +71,13 @@ func Choose(c Config, targets ...string) (Choice, error) {
 	case obstacle != "":
 		return Choice{"vegeta", obstacle}, nil
 	}
-	return Choice{"fast", "the load is HTTP/1.1 without TLS"}, nil
+	return Choice{"vegeta", unproven}, nil
 }
 
 // hindrance is why the fast engine cannot be had; "" for nothing.
 func hindrance(c Config, target string) string {
 	u, err := url.Parse(target)
 	switch {
-	case !fastHere:
-		return "fast needs Linux"
 	case c.HTTP2:
 		return "fast does not speak HTTP/2"
 	case err == nil && u.Scheme == "https":
