@@ -136,6 +136,14 @@ func (q *queue) wait(now time.Duration) (time.Duration, bool) {
 	return max(0, at-now), ok
 }
 
+// reckon returns the hits lost since the last reckoning, and those outstanding.
+func (q *queue) reckon(now time.Duration) (unsent, dropped uint64, outstanding int) {
+	q.advance(now)
+	unsent, dropped = q.unsent, q.dropped
+	q.unsent, q.dropped = 0, 0
+	return unsent, dropped, q.outstanding()
+}
+
 // outstanding hits are in line, due, or going.
 func (q *queue) outstanding() int { return q.line.len() + q.due.len() + q.going }
 

@@ -1,5 +1,3 @@
-//go:build linux
-
 package loadgen
 
 import (
@@ -165,10 +163,8 @@ func (s *shard) turn(now time.Duration, rate float64, lease time.Duration) {
 // open, and how late the thread woke at worst.
 func (s *shard) take() (Answers, int, time.Duration) {
 	s.mu.Lock()
-	s.queue.advance(s.now())
-	unsent, dropped := s.queue.unsent, s.queue.dropped
-	s.queue.unsent, s.queue.dropped = 0, 0
-	outstanding, open, stall := s.queue.outstanding(), s.opened, s.stall
+	unsent, dropped, outstanding := s.queue.reckon(s.now())
+	open, stall := s.opened, s.stall
 	s.stall = 0
 	s.mu.Unlock()
 

@@ -1,20 +1,19 @@
-//go:build linux
-
 package loadgen
 
 import (
-	"errors"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
 	"saturate/loadgen/internal/epoll"
+	"saturate/loadgen/internal/http1"
 	"saturate/loadgen/internal/socket"
 )
 
 // skipped is how much of a large body is thrown away at once.
 const skipped = 1 << 20
 
-var errStray = errors.New("malformed answer: bytes after its end")
+var errStray = fmt.Errorf("%w: bytes after its end", http1.ErrMalformed)
 
 // handle deals with what has happened to a connection.
 func (s *shard) handle(e epoll.Event) {

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -61,7 +62,7 @@ func (t *tally) record(h *hdrhistogram.Histogram, d time.Duration) {
 // take returns what was counted since the last take.
 func (t *tally) take() Answers {
 	t.mu.Lock()
-	seen := append([]*Named(nil), t.kinds...)
+	seen := slices.Clone(t.kinds)
 	t.mu.Unlock()
 	next := t.fresh(seen) // while nobody waits for the lock
 

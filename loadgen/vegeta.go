@@ -179,10 +179,8 @@ func (a *vegetaEngine) nudge() {
 // Take returns what has happened since the last Take.
 func (a *vegetaEngine) Take() Answers {
 	a.mu.Lock()
-	a.queue.advance(a.now())
-	unsent, dropped := a.queue.unsent, a.queue.dropped
-	a.queue.unsent, a.queue.dropped = 0, 0
-	outstanding, stall := a.queue.outstanding(), a.stall
+	unsent, dropped, outstanding := a.queue.reckon(a.now())
+	stall := a.stall
 	a.stall = 0
 	a.mu.Unlock()
 

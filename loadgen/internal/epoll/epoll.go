@@ -1,7 +1,5 @@
-//go:build linux
-
 // Package epoll waits for many sockets on one thread, for times that are exact
-// to microseconds. It spins never.
+// to microseconds. It never spins.
 package epoll
 
 import (

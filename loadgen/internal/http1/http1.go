@@ -9,6 +9,7 @@ package http1
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 )
@@ -25,12 +26,7 @@ var (
 	errChunk    = malformed("chunk")
 )
 
-type fault struct{ what string }
-
-func malformed(what string) error { return &fault{what} }
-
-func (f *fault) Error() string { return "malformed answer: " + f.what }
-func (f *fault) Unwrap() error { return ErrMalformed }
+func malformed(what string) error { return fmt.Errorf("%w: %s", ErrMalformed, what) }
 
 const (
 	maxHead  = 1 << 20 // bytes of status line, headers and trailers

@@ -1,5 +1,3 @@
-//go:build linux
-
 // Package socket makes calls on stream sockets that never wait, without the
 // cost that the Go runtime's own poller adds to each.
 package socket

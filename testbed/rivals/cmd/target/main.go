@@ -1,5 +1,3 @@
-//go:build linux
-
 // Command target is the server that load generators are compared on: one thread
 // that answers every request of HTTP/1 at once, at as little cost as can be, and
 // writes down when each arrived, so that the pace is judged by the server and
