@@ -1,5 +1,3 @@
-//go:build linux
-
 package rivals
 
 import (
@@ -43,13 +41,10 @@ type order struct {
 
 // An account is what an engine of ours says of its load.
 type account struct {
-	Began                                 int64 // CLOCK_MONOTONIC, nanoseconds: when the load was turned on
-	Sent, Done, Failed, Unsent, Reconnect uint64
-	Causes                                map[string]uint64
-	Limit                                 string  // the first reason why it was itself the limit
-	Mean, P50, P90, P99                   float64 // latency from the intended time, milliseconds
-	LagP50, LagP99, LagMax                float64 // send lag, milliseconds
-	Objects                               uint64  // allocated on the heap while the load was on
+	Began                int64 // CLOCK_MONOTONIC, nanoseconds: when the load was turned on
+	Sent, Failed, Unsent uint64
+	Mean, P90            float64 // latency from the intended time, milliseconds
+	Objects              uint64  // allocated on the heap while the load was on
 }
 
 // turns is how often a controller renews the load's lease, and takes what came.
@@ -74,13 +69,12 @@ func offer() error {
 		return err
 	}
 	defer load.Close()
-	latency, lag := hdrhistogram.New(1, 60e6, 3), hdrhistogram.New(1, 60e6, 3)
-	a := account{Causes: make(map[string]uint64)}
+	latency := hdrhistogram.New(1, 60e6, 3)
+	var a account
 	take := func() (inFlight int64) {
 		got := load.Take()
-		a.add(got)
-		merge(latency, got.Latency)
-		merge(lag, got.Lag)
+		a.Sent, a.Failed, a.Unsent = a.Sent+got.Sent, a.Failed+got.Failed, a.Unsent+got.Unsent
+		latency.Merge(got.Latency)
 		return got.InFlight
 	}
 	var before, after runtime.MemStats
@@ -100,33 +94,8 @@ func offer() error {
 	for deadline := time.Now().Add(o.Traffic.Timeout + time.Second); take() > 0 && time.Now().Before(deadline); {
 		time.Sleep(turns / 10)
 	}
-	a.Mean, a.P50, a.P90, a.P99 = latency.Mean()/1e3, at(latency, 50), at(latency, 90), at(latency, 99)
-	a.LagP50, a.LagP99, a.LagMax = at(lag, 50), at(lag, 99), at(lag, 100)
+	a.Mean, a.P90 = latency.Mean()/1e3, float64(latency.ValueAtPercentile(90))/1e3
 	return json.NewEncoder(os.Stdout).Encode(a)
-}
-
-func (a *account) add(got loadgen.Answers) {
-	a.Sent += got.Sent
-	a.Done += got.Done
-	a.Failed += got.Failed
-	a.Unsent += got.Unsent
-	a.Reconnect += got.Reconnects
-	for cause, n := range got.Causes {
-		a.Causes[cause] += n
-	}
-	if a.Limit == "" {
-		a.Limit = got.Limit
-	}
-}
-
-func merge(into, h *hdrhistogram.Histogram) {
-	if h != nil {
-		into.Merge(h)
-	}
-}
-
-func at(h *hdrhistogram.Histogram, percentile float64) float64 {
-	return float64(h.ValueAtPercentile(percentile)) / 1e3
 }
 
 // ours is a generator that is an engine of ours. Flat out is an open load far above
