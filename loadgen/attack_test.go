@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -83,6 +84,37 @@ func fire(t testing.TB, a Loader, rate float64, d time.Duration) Answers {
 	a.Turn(rate, d)
 	time.Sleep(d)
 	return sum(t, a, 10*time.Second)
+}
+
+// upTo offers rate until so many hits have ended, and reads until all have.
+func upTo(t testing.TB, a Loader, rate float64, done uint64) Answers {
+	t.Helper()
+	a.Turn(rate, time.Minute)
+	total := a.Take()
+	for end := time.Now().Add(30 * time.Second); total.Done < done && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		add(&total, a.Take())
+	}
+	a.Turn(0, 0)
+	add(&total, sum(t, a, 10*time.Second))
+	return total
+}
+
+// fairly makes a test's try, and up to two more where one went wrong while the
+// generator says that it was itself the limit: then the machine was too busy.
+func fairly(t *testing.T, try func(wrong func(format string, args ...any)) Answers) {
+	t.Helper()
+	for range 3 {
+		var all []string
+		limit := try(func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }).Limit
+		switch {
+		case len(all) == 0:
+			return
+		case limit == "":
+			t.Fatal(strings.Join(all, "\n"))
+		}
+		t.Logf("%s\nbut the generator was the limit: %s", strings.Join(all, "\n"), limit)
+	}
+	t.Skip("needs a quieter machine")
 }
 
 func TestNothingBeforeTurn(t *testing.T) { engines(t, testNothingBeforeTurn) }
@@ -212,14 +244,17 @@ func TestTimeouts(t *testing.T) { engines(t, testTimeouts) }
 func testTimeouts(t *testing.T, engine string) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	a := attack(t, Config{Engine: engine, Timeout: 100 * time.Millisecond}, s.URL, Options{})
-	got := fire(t, a, 100, 300*time.Millisecond)
-	if got.Done == 0 || got.Timeouts != got.Done || got.Failed != got.Done || got.Causes[causeTimeout] != got.Done {
-		t.Errorf("%d done, %d failed, %d timeouts: %v", got.Done, got.Failed, got.Timeouts, got.Causes)
-	}
-	if got.Reconnects != 0 {
-		t.Errorf("%d timeouts were tried again", got.Reconnects)
-	}
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		a := attack(t, Config{Engine: engine, Timeout: 100 * time.Millisecond}, s.URL, Options{})
+		got := fire(t, a, 100, 300*time.Millisecond)
+		if got.Done == 0 || got.Timeouts != got.Done || got.Failed != got.Done || got.Causes[causeTimeout] != got.Done {
+			wrong("%d done, %d failed, %d timeouts: %v", got.Done, got.Failed, got.Timeouts, got.Causes)
+		}
+		if got.Reconnects != 0 {
+			wrong("%d timeouts were tried again", got.Reconnects)
+		}
+		return got
+	})
 }
 
 func TestRefused(t *testing.T) { engines(t, testRefused) }
@@ -241,35 +276,39 @@ func TestConnectionBound(t *testing.T) { engines(t, testConnectionBound) }
 
 func testConnectionBound(t *testing.T, engine string) {
 	t.Parallel()
-	var now, most atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(20 * time.Millisecond) }))
-	s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
-		switch st {
-		case http.StateNew:
-			if n := now.Add(1); n > most.Load() {
-				most.Store(n)
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		var now, most atomic.Int64
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(20 * time.Millisecond) }))
+		s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
+			switch st {
+			case http.StateNew:
+				if n := now.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+			case http.StateClosed:
+				now.Add(-1)
 			}
-		case http.StateClosed:
-			now.Add(-1)
 		}
-	}
-	s.Start()
-	defer s.Close()
-	a := attack(t, Config{Engine: engine, Connections: 5, Timeout: 400 * time.Millisecond}, s.URL, Options{})
-	got := fire(t, a, 1000, time.Second)
-	if n := most.Load(); n != 5 {
-		t.Errorf("%d connections, want 5", n)
-	}
-	if got.Dropped == 0 || got.Causes[causeRoom] != got.Dropped || got.Unsent > got.Dropped/10 {
-		t.Errorf("%d dropped, %d unsent: %v", got.Dropped, got.Unsent, got.Causes)
-	}
-	if got.Done != got.Sent+got.Dropped {
-		t.Errorf("%d done, but %d sent and %d dropped", got.Done, got.Sent, got.Dropped)
-	}
-	// Those that were sent had waited for a connection, nearly until the timeout.
-	if late, service := got.Latency.ValueAtQuantile(90), got.Service.ValueAtQuantile(50); late < 300_000 || service > 200_000 {
-		t.Errorf("p90 from the intended time %d us, service %d us", late, service)
-	}
+		s.Start()
+		defer s.Close()
+		a := attack(t, Config{Engine: engine, Connections: 5, Timeout: 400 * time.Millisecond}, s.URL, Options{})
+		defer a.Close()
+		got := fire(t, a, 1000, time.Second)
+		if n := most.Load(); n != 5 {
+			wrong("%d connections, want 5", n)
+		}
+		if got.Dropped == 0 || got.Causes[causeRoom] != got.Dropped || got.Unsent > got.Dropped/10 {
+			wrong("%d dropped, %d unsent: %v", got.Dropped, got.Unsent, got.Causes)
+		}
+		if got.Done != got.Sent+got.Dropped {
+			wrong("%d done, but %d sent and %d dropped", got.Done, got.Sent, got.Dropped)
+		}
+		// Those that were sent had waited for a connection, nearly until the timeout.
+		if late, service := got.Latency.ValueAtQuantile(90), got.Service.ValueAtQuantile(50); late < 300_000 || service > 200_000 {
+			wrong("p90 from the intended time %d us, service %d us", late, service)
+		}
+		return got
+	})
 }
 
 // TestClosedSilently: a server that closes idle connections without a word
@@ -342,10 +381,10 @@ func testDeadOnReuse(t *testing.T, engine string) {
 	t.Parallel()
 	l := deadOnReuse(t, 1)
 	body := strings.Repeat("x", 100)
-	a := attack(t, Config{Engine: engine, Arrivals: "even", Requests: []Request{{Path: "/", Body: body}}}, "http://"+l.Addr().String(), Options{})
-	got := fire(t, a, 100, 500*time.Millisecond)
-	if got.Failed != 0 || got.Done < 20 || got.Reconnects < got.Done/2 {
-		t.Errorf("%d done, %d failed, %d reconnects: want most of them reconnected: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
+	a := attack(t, Config{Engine: engine, Arrivals: "even", Connections: 1, Requests: []Request{{Path: "/", Body: body}}}, "http://"+l.Addr().String(), Options{})
+	got := upTo(t, a, 100, 20)
+	if got.Failed != 0 || got.Done < 20 || got.Reconnects != got.Done-1 {
+		t.Errorf("%d done, %d failed, %d reconnects: want all but the first reconnected: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
 	}
 }
 
@@ -369,6 +408,7 @@ func TestDeadMidBody(t *testing.T) { engines(t, testDeadMidBody) }
 func testDeadMidBody(t *testing.T, engine string) {
 	t.Parallel()
 	type key struct{}
+	var died atomic.Uint64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Context().Value(key{}).(*atomic.Int64).Add(1) == 1 {
 			io.Copy(io.Discard, r.Body)
@@ -376,6 +416,7 @@ func testDeadMidBody(t *testing.T, engine string) {
 		}
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
+			died.Add(1)
 			c.Close() // with most of the body unread: a reset
 		}
 	}))
@@ -388,11 +429,16 @@ func testDeadMidBody(t *testing.T, engine string) {
 	if err := os.WriteFile(body, make([]byte, 8<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := attack(t, Config{Engine: engine, Connections: 1, Requests: []Request{{Path: "/", BodyFile: body}}}, s.URL, Options{})
-	got := fire(t, a, 20, time.Second)
-	if got.Done < 5 || got.Failed != 0 || got.Reconnects < got.Done/2 {
-		t.Errorf("%d done, %d failed, %d reconnects: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
-	}
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		died.Store(0)
+		a := attack(t, Config{Engine: engine, Connections: 1, Requests: []Request{{Path: "/", BodyFile: body}}}, s.URL, Options{})
+		defer a.Close()
+		got := upTo(t, a, 20, 5)
+		if got.Done < 5 || got.Failed != 0 || got.Reconnects < got.Done/2 || got.Reconnects != died.Load() {
+			wrong("%d done, %d failed, %d reconnects of %d that died: %v", got.Done, got.Failed, got.Reconnects, died.Load(), got.Causes)
+		}
+		return got
+	})
 }
 
 func TestNoKeepAlive(t *testing.T) { engines(t, testNoKeepAlive) }
@@ -452,11 +498,13 @@ func testTurnTakesEffect(t *testing.T, engine string) {
 	a := attack(t, Config{Engine: engine}, s.URL, Options{})
 	a.Turn(.01, time.Hour)
 	time.Sleep(50 * time.Millisecond)
+	begin := time.Now()
 	a.Turn(500, time.Hour)
 	time.Sleep(500 * time.Millisecond)
 	a.Turn(0, time.Hour)
-	if got := sum(t, a, 5*time.Second); got.Sent+got.Unsent < 150 || got.Sent+got.Unsent > 350 {
-		t.Errorf("%d hits in half a second at 500/s", got.Sent+got.Unsent)
+	halves := time.Since(begin).Seconds() / .5 // a busy machine sleeps longer
+	if got := sum(t, a, 5*time.Second); float64(got.Sent+got.Unsent) < 150*halves || float64(got.Sent+got.Unsent) > 350*halves {
+		t.Errorf("%d hits in %.2f s at 500/s", got.Sent+got.Unsent, halves/2)
 	}
 	time.Sleep(100 * time.Millisecond)
 	if got := a.Take(); got.Sent+got.Unsent != 0 {
@@ -469,18 +517,22 @@ func TestLeaseExpires(t *testing.T) { engines(t, testLeaseExpires) }
 func testLeaseExpires(t *testing.T, engine string) {
 	t.Parallel()
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
-	a := attack(t, Config{Engine: engine, Arrivals: "even"}, s.URL, Options{})
-	a.Turn(200, 200*time.Millisecond)
-	time.Sleep(600 * time.Millisecond)
-	got := sum(t, a, 5*time.Second)
-	if n := got.Sent + got.Unsent; n != 39 {
-		t.Errorf("%d hits in a lease of 200 ms at 200/s, want 39", n)
-	}
-	a.Turn(200, 200*time.Millisecond)
-	time.Sleep(20 * time.Millisecond)
-	if got := a.Take(); got.Sent > 20 {
-		t.Errorf("a burst of %d on the new lease", got.Sent)
-	}
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		a := attack(t, Config{Engine: engine, Arrivals: "even"}, s.URL, Options{})
+		a.Turn(20, 545*time.Millisecond)
+		time.Sleep(900 * time.Millisecond)
+		got := sum(t, a, 5*time.Second)
+		if n := got.Sent + got.Unsent; n != 10 {
+			wrong("%d hits in a lease of 545 ms at 20/s, want 10", n)
+		}
+		begin := time.Now()
+		a.Turn(200, 200*time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
+		if more := a.Take(); float64(more.Sent) > 20*max(1, time.Since(begin).Seconds()/.02) {
+			wrong("a burst of %d on the new lease", more.Sent)
+		}
+		return got
+	})
 }
 
 // TestCloseUnderHang: the load is gone within a second, whatever is under way.
