@@ -401,6 +401,35 @@ func testDeadFresh(t *testing.T, engine string) {
 	}
 }
 
+// TestGoneOnReuse: a request that could not be sent again is a failure, and no
+// reconnect.
+func TestGoneOnReuse(t *testing.T) { engines(t, testGoneOnReuse) }
+
+func testGoneOnReuse(t *testing.T, engine string) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		buf := make([]byte, 4096)
+		c.Read(buf)
+		c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+		c.Read(buf)
+		l.Close()
+	}()
+	got := upTo(t, attack(t, Config{Engine: engine, Connections: 1}, "http://"+l.Addr().String(), Options{}), 100, 5)
+	if got.Done < 5 || got.Reconnects != 0 || got.Causes["connection refused"] != got.Done-1 {
+		t.Errorf("%d done, %d reconnects: %v", got.Done, got.Reconnects, got.Causes)
+	}
+}
+
 // TestDeadMidBody: a reused connection that dies while a large body is being
 // written is no failure either.
 func TestDeadMidBody(t *testing.T) { engines(t, testDeadMidBody) }

@@ -1,18 +1,13 @@
-//go:build linux
-
 package loadgen
 
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
 	"saturate/loadgen/internal/socket"
 )
-
-const fastHere = true
 
 // connectionsPerShard keeps shards from being so many that hits wait for a
 // connection in one while another has some free.
@@ -76,7 +71,7 @@ func newFast(c Config, target string, o Options) (Loader, error) {
 	}
 	// While a shard sleeps briefly it keeps its P, and while it is busy too: the
 	// one more is for everybody else.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	addProcs(1)
 	f.raised = true
 	for _, s := range f.shards {
 		s.start()
@@ -167,7 +162,7 @@ func (f *fastEngine) Close() error {
 			s.stop()
 		}
 		if f.raised {
-			runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)-1))
+			addProcs(-1)
 		}
 	})
 	return nil

@@ -1,5 +1,3 @@
-//go:build linux
-
 package loadgen
 
 import (
@@ -12,9 +10,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"saturate/loadgen/internal/socket"
 )
 
 // speak starts a server that talks for itself: say is given each connection.
@@ -215,22 +216,27 @@ func TestEarlyAnswer(t *testing.T) {
 // TestRefusedRests: a target that refuses is not asked for every hit, and found
 // again once it is up.
 func TestRefusedRests(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	a := attack(t, Config{Engine: "fast"}, "http://"+addr, Options{})
-	got := fire(t, a, 2000, 300*time.Millisecond)
-	if got.Done < 300 || got.Causes["connection refused"] != got.Done {
-		t.Errorf("%d done: %v", got.Done, got.Causes)
-	}
-	speak(t, "tcp", addr, answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
-	time.Sleep(2 * longestPause)
-	if got := fire(t, a, 200, 300*time.Millisecond); got.Done < 20 || got.Failed != 0 {
-		t.Errorf("once it is up: %d done, %v", got.Done, got.Causes)
-	}
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		l.Close()
+		a := attack(t, Config{Engine: "fast"}, "http://"+addr, Options{})
+		got := fire(t, a, 2000, 300*time.Millisecond)
+		if got.Done < 300 || got.Causes["connection refused"] != got.Done {
+			wrong("%d done: %v", got.Done, got.Causes)
+		}
+		speak(t, "tcp", addr, answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+		time.Sleep(2 * longestPause)
+		up := fire(t, a, 200, 300*time.Millisecond)
+		if up.Done < 20 || up.Failed != 0 {
+			wrong("once it is up: %d done, %v", up.Done, up.Causes)
+		}
+		add(&got, up)
+		return got
+	})
 }
 
 func TestPause(t *testing.T) {
@@ -305,18 +311,84 @@ func TestNoAllocations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 3 s")
 	}
-	a := attack(t, Config{Engine: "fast", Connections: 20}, child(t, "fast"), Options{})
-	hold(t, a, 2000, time.Second)
-	var before, after runtime.MemStats
-	a.Turn(2000, 2*time.Second)
-	time.Sleep(100 * time.Millisecond)
-	a.Take()
-	runtime.ReadMemStats(&before)
-	time.Sleep(1500 * time.Millisecond)
-	runtime.ReadMemStats(&after)
-	got := a.Take()
-	if n := after.Mallocs - before.Mallocs; got.Done < 1000 || n > got.Done/20 {
-		t.Errorf("%d allocations in %d hits", n, got.Done)
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		a := attack(t, Config{Engine: "fast", Connections: 20}, child(t, "fast"), Options{})
+		defer a.Close()
+		hold(t, a, 2000, time.Second)
+		var before, after runtime.MemStats
+		a.Turn(2000, 2*time.Second)
+		time.Sleep(100 * time.Millisecond)
+		a.Take()
+		runtime.ReadMemStats(&before)
+		time.Sleep(1500 * time.Millisecond)
+		runtime.ReadMemStats(&after)
+		got := a.Take()
+		if n := after.Mallocs - before.Mallocs; got.Done < 1000 || n > got.Done/20 {
+			wrong("%d allocations in %d hits", n, got.Done)
+		}
+		return got
+	})
+}
+
+// still is a shard whose thread does not run, with one hit that has a socket on
+// its way to the target.
+func still(t *testing.T, c Config, url string) (*shard, dialled) {
+	t.Helper()
+	c.Requests = []Request{{Path: "/"}}
+	c = c.withDefaults()
+	w, err := newWire(t.Context(), c, url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPlan(c, w, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newShard(p, newQueue(newSchedule("even", 0), 1, c.Timeout), chooser(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	l := s.spare()
+	s.bind(l, hit{})
+	s.ordered++
+	fd, err := socket.Dial(p.addr)
+	return s, dialled{link: l, fd: fd, err: err}
+}
+
+// TestTalksFirst: what the target said before it was asked anything is heard.
+func TestTalksFirst(t *testing.T) {
+	t.Parallel()
+	said := make(chan bool)
+	url := speak(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		io.WriteString(c, "220 mail.example.org ESMTP\r\n")
+		close(said)
+		io.Copy(io.Discard, c)
+	})
+	s, d := still(t, Config{}, url)
+	<-said
+	time.Sleep(20 * time.Millisecond) // until it has come
+	s.dialled(d)
+	for _, e := range s.poll.Wait(5 * time.Second) {
+		s.handle(e)
+	}
+	if got := s.tally.take(); got.Causes["malformed answer"] != 1 {
+		t.Errorf("%d done: %v", got.Done, got.Causes)
+	}
+}
+
+// TestLateForConnection: a thread that comes late to its new connection does not
+// take the target for one that does not accept.
+func TestLateForConnection(t *testing.T) {
+	t.Parallel()
+	url := speak(t, "tcp", "127.0.0.1:0", answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+	s, d := still(t, Config{Timeout: 20 * time.Millisecond}, url)
+	time.Sleep(40 * time.Millisecond)
+	s.at = s.now()
+	s.dialled(d)
+	s.expire()
+	if got := s.tally.take(); got.Failed != 0 {
+		t.Errorf("%v", got.Causes)
 	}
 }
 
@@ -335,5 +407,32 @@ func TestGOMAXPROCS(t *testing.T) {
 	}
 	if n := runtime.GOMAXPROCS(0); n != before {
 		t.Errorf("%d after a failure, was %d", n, before)
+	}
+}
+
+// TestGOMAXPROCSOfMany: nor do engines that come and go at once leave it changed,
+// or take each other's addition for CPUs.
+func TestGOMAXPROCSOfMany(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) {})
+	before := runtime.GOMAXPROCS(0)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			for range 5 {
+				a, err := New(Config{Engine: "fast", Requests: []Request{{Path: "/"}}}, s.URL, Options{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if n := len(a.(*fastEngine).shards); n > before {
+					t.Errorf("%d shards on %d CPUs", n, before)
+				}
+				a.Close()
+			}
+		})
+	}
+	all.Wait()
+	if n := runtime.GOMAXPROCS(0); n != before {
+		t.Errorf("%d, was %d", n, before)
 	}
 }

@@ -72,7 +72,8 @@ func (s *shard) dial(l *link) {
 func (s *shard) dialled(d dialled) {
 	l := d.link
 	s.ordered--
-	l.lag, l.began = l.lag+d.began-l.began, d.began // so long the dialler took to come to it
+	l.lag += d.began - l.began // so long the dialler took to come to it
+	l.began = s.at             // how long we took to hear of it is no fault of the target's
 	if d.err == nil {
 		d.err = s.open(l, d.fd)
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -24,7 +25,6 @@ const (
 // A self watches the process that generates the load.
 type self struct {
 	root   string // of /proc and /sys, for tests
-	procs  int    // GOMAXPROCS, before an engine raised it
 	groups []cgroup
 
 	at        time.Time
@@ -33,7 +33,7 @@ type self struct {
 }
 
 func newSelf(root string) *self {
-	s := &self{root: root, procs: runtime.GOMAXPROCS(0), groups: cgroups(root), at: time.Now(), cpu: cpuSeconds()}
+	s := &self{root: root, groups: cgroups(root), at: time.Now(), cpu: cpuSeconds()}
 	s.throttled = s.throttledSeconds()
 	return s
 }
@@ -94,9 +94,30 @@ func cpuSeconds() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
+// added is what engines have added to GOMAXPROCS, which several may at once.
+var added struct {
+	sync.Mutex
+	procs int
+}
+
+// addProcs changes GOMAXPROCS.
+func addProcs(n int) {
+	added.Lock()
+	defer added.Unlock()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
+	added.procs += n
+}
+
+// procs is GOMAXPROCS without what engines have added.
+func procs() int {
+	added.Lock()
+	defer added.Unlock()
+	return runtime.GOMAXPROCS(0) - added.procs
+}
+
 // cpus is how many CPUs the process may use.
 func (s *self) cpus() float64 {
-	n := float64(s.procs)
+	n := float64(procs())
 	for _, g := range s.groups {
 		if quota, ok := g.quota(); ok {
 			n = min(n, quota)

@@ -22,8 +22,7 @@ func (s *shard) handle(e epoll.Event) {
 		return // it was closed since
 	}
 	if l.state == connecting {
-		s.connecting(l)
-		return
+		s.connecting(l) // and what the target has said already is told only now
 	}
 	if e.What&epoll.Writable != 0 && len(l.rest) > 0 {
 		s.write(l)
@@ -177,7 +176,8 @@ func (s *shard) answered(l *link) {
 
 // fail ends a hit that has none.
 func (s *shard) fail(l *link, why error) {
-	s.tally.ended(outcome{kind: l.kind, reconnected: l.again, lag: l.lag, cause: cause(why)})
+	again := l.again && l.state == busy // not where nothing could be sent again
+	s.tally.ended(outcome{kind: l.kind, reconnected: again, lag: l.lag, cause: cause(why)})
 	s.discard(l)
 	s.queue.end(s.at)
 }
