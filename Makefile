@@ -52,7 +52,13 @@ shows: build
 	SATURATE_SHOWS=1 $(GO) test -count=1 -timeout 2h -v ./appweight/... ./history ./stress/agent
 	$(GO) test -run '^$$' -bench Search -benchtime 1x -timeout 4h ./ramp
 
+# Beside wrk, h2load, ab, vegeta, fortio, hey and k6: some ten minutes; see
+# docs/generator.md. SATURATE_SHOWS=1 makes it the long form.
 bench:
+	@testbed/rivals/install; case $$? in \
+	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 2h -v ./testbed/rivals ;; \
+	77) echo "the comparison with other load generators is left out" ;; \
+	*) exit 1 ;; esac
 	$(GO) test -run '^$$' -bench . ./loadgen ./stress/... ./ramp/internal/... ./appweight/fleet/... ./history ./cmd/saturate
 
 # A minute for each fuzz target.

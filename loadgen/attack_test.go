@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 )
 
 // attack starts an engine on a server and ends it with the test.
-func attack(t testing.TB, c Config, target string, o Options) *Attack {
+func attack(t testing.TB, c Config, target string, o Options) Loader {
 	t.Helper()
 	if len(c.Requests) == 0 {
 		c.Requests = []Request{{Path: "/"}}
@@ -25,12 +26,19 @@ func attack(t testing.TB, c Config, target string, o Options) *Attack {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	a, err := NewAttack(c, target, o)
+	a, err := New(c, target, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Close() })
 	return a
+}
+
+// engines runs a test on both engines, where it tests what a Loader promises.
+func engines(t *testing.T, test func(t *testing.T, engine string)) {
+	for _, engine := range []string{"vegeta", "fast"} {
+		t.Run(engine, func(t *testing.T) { test(t, engine) })
+	}
 }
 
 // serve starts a server and ends it with the test, cutting what hangs.
@@ -45,7 +53,7 @@ func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
 }
 
 // sum takes until nothing is outstanding, and adds up.
-func sum(t testing.TB, a *Attack, patience time.Duration) Answers {
+func sum(t testing.TB, a Loader, patience time.Duration) Answers {
 	t.Helper()
 	total := a.Take()
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -62,49 +70,60 @@ func sum(t testing.TB, a *Attack, patience time.Duration) Answers {
 }
 
 func add(total *Answers, more Answers) {
-	total.Sent += more.Sent
-	total.Done += more.Done
-	total.Failed += more.Failed
-	total.Timeouts += more.Timeouts
-	total.Unsent += more.Unsent
-	total.Dropped += more.Dropped
-	total.Reconnects += more.Reconnects
+	total.include(more)
+	total.InFlight = more.InFlight
 	total.CPUSeconds += more.CPUSeconds
-	total.Latency.Merge(more.Latency)
-	total.Service.Merge(more.Service)
-	total.Lag.Merge(more.Lag)
-	for name, n := range more.ByName {
-		into := total.ByName[name]
-		if into == nil {
-			total.ByName[name] = n
-			continue
-		}
-		into.Done += n.Done
-		into.Failed += n.Failed
-		into.Latency.Merge(n.Latency)
-		into.Service.Merge(n.Service)
-	}
-	for cause, n := range more.Causes {
-		total.Causes[cause] += n
-	}
 	if total.Limit == "" {
 		total.Limit = more.Limit
 	}
 }
 
 // fire offers rate for a while, and reads until all has ended.
-func fire(t testing.TB, a *Attack, rate float64, d time.Duration) Answers {
+func fire(t testing.TB, a Loader, rate float64, d time.Duration) Answers {
 	t.Helper()
 	a.Turn(rate, d)
 	time.Sleep(d)
 	return sum(t, a, 10*time.Second)
 }
 
-func TestNothingBeforeTurn(t *testing.T) {
+// upTo offers rate until so many hits have ended, and reads until all have.
+func upTo(t testing.TB, a Loader, rate float64, done uint64) Answers {
+	t.Helper()
+	a.Turn(rate, time.Minute)
+	total := a.Take()
+	for end := time.Now().Add(30 * time.Second); total.Done < done && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		add(&total, a.Take())
+	}
+	a.Turn(0, 0)
+	add(&total, sum(t, a, 10*time.Second))
+	return total
+}
+
+// fairly makes a test's try, and up to two more where one went wrong while the
+// generator says that it was itself the limit: then the machine was too busy.
+func fairly(t *testing.T, try func(wrong func(format string, args ...any)) Answers) {
+	t.Helper()
+	for range 3 {
+		var all []string
+		limit := try(func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }).Limit
+		switch {
+		case len(all) == 0:
+			return
+		case limit == "":
+			t.Fatal(strings.Join(all, "\n"))
+		}
+		t.Logf("%s\nbut the generator was the limit: %s", strings.Join(all, "\n"), limit)
+	}
+	t.Skip("needs a quieter machine")
+}
+
+func TestNothingBeforeTurn(t *testing.T) { engines(t, testNothingBeforeTurn) }
+
+func testNothingBeforeTurn(t *testing.T, engine string) {
 	var conns atomic.Int64
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	s.Config.ConnState = func(_ net.Conn, st http.ConnState) { conns.Add(1) }
-	a := attack(t, Config{}, s.URL, Options{})
+	a := attack(t, Config{Engine: engine}, s.URL, Options{})
 	time.Sleep(50 * time.Millisecond)
 	if n := conns.Load(); n != 0 {
 		t.Errorf("%d connections without load", n)
@@ -114,7 +133,9 @@ func TestNothingBeforeTurn(t *testing.T) {
 	}
 }
 
-func TestNamesHeadersBodies(t *testing.T) {
+func TestNamesHeadersBodies(t *testing.T) { engines(t, testNamesHeadersBodies) }
+
+func testNamesHeadersBodies(t *testing.T, engine string) {
 	t.Parallel()
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -131,6 +152,7 @@ func TestNamesHeadersBodies(t *testing.T) {
 		seen[strings.Join([]string{r.Method, r.URL.RequestURI(), string(b[:n]), r.Header.Get("A"), r.Header.Get("B"), r.Host}, " ")]++
 	})
 	a := attack(t, Config{
+		Engine:  engine,
 		Headers: map[string]string{"A": "1", "Host": "example.org"},
 		Requests: []Request{
 			{Name: "feed", Weight: 3, Path: "/feed?page=2"},
@@ -151,7 +173,9 @@ func TestNamesHeadersBodies(t *testing.T) {
 	}
 }
 
-func TestUnexpectedStatus(t *testing.T) {
+func TestUnexpectedStatus(t *testing.T) { engines(t, testUnexpectedStatus) }
+
+func testUnexpectedStatus(t *testing.T, engine string) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -161,7 +185,7 @@ func TestUnexpectedStatus(t *testing.T) {
 			w.WriteHeader(500)
 		}
 	})
-	a := attack(t, Config{Requests: []Request{
+	a := attack(t, Config{Engine: engine, Requests: []Request{
 		{Path: "/"}, {Path: "/broken"}, {Path: "/gone", Expect: []int{404, 410}}, {Name: "strict", Path: "/?", Expect: []int{201}},
 	}}, s.URL, Options{})
 	got := fire(t, a, 200, time.Second)
@@ -179,7 +203,9 @@ func TestUnexpectedStatus(t *testing.T) {
 	}
 }
 
-func TestNoRedirects(t *testing.T) {
+func TestNoRedirects(t *testing.T) { engines(t, testNoRedirects) }
+
+func testNoRedirects(t *testing.T, engine string) {
 	t.Parallel()
 	var elsewhere atomic.Int64
 	other := serve(t, func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) })
@@ -189,90 +215,107 @@ func TestNoRedirects(t *testing.T) {
 		}
 		http.Redirect(w, r, other.URL+"/x", http.StatusFound)
 	})
-	got := fire(t, attack(t, Config{}, s.URL, Options{}), 100, 300*time.Millisecond)
+	got := fire(t, attack(t, Config{Engine: engine}, s.URL, Options{}), 100, 300*time.Millisecond)
 	if got.Done == 0 || got.Failed != 0 || elsewhere.Load() != 0 {
 		t.Errorf("%d done, %d failed, %d followed", got.Done, got.Failed, elsewhere.Load())
 	}
 }
 
 // TestOneAddress: proxies of the environment and further addresses of the name are ignored.
-func TestOneAddress(t *testing.T) {
+func TestOneAddress(t *testing.T) { engines(t, testOneAddress) }
+
+func testOneAddress(t *testing.T, engine string) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
-	a := attack(t, Config{}, "http://name.invalid:"+port, Options{Addr: s.Listener.Addr().String()})
+	a := attack(t, Config{Engine: engine}, "http://name.invalid:"+port, Options{Addr: s.Listener.Addr().String()})
 	if got := fire(t, a, 100, 200*time.Millisecond); got.Done == 0 || got.Failed != 0 {
 		t.Errorf("%d done, %d failed: %v", got.Done, got.Failed, got.Causes)
 	}
 	// localhost may be ::1 too, where nobody listens.
-	a = attack(t, Config{}, "http://localhost:"+port, Options{})
+	a = attack(t, Config{Engine: engine}, "http://localhost:"+port, Options{})
 	if got := fire(t, a, 100, 200*time.Millisecond); got.Done == 0 || got.Failed != 0 {
 		t.Errorf("localhost: %d done, %d failed: %v", got.Done, got.Failed, got.Causes)
 	}
 }
 
-func TestTimeouts(t *testing.T) {
+func TestTimeouts(t *testing.T) { engines(t, testTimeouts) }
+
+func testTimeouts(t *testing.T, engine string) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	a := attack(t, Config{Timeout: 100 * time.Millisecond}, s.URL, Options{})
-	got := fire(t, a, 100, 300*time.Millisecond)
-	if got.Done == 0 || got.Timeouts != got.Done || got.Failed != got.Done || got.Causes[causeTimeout] != got.Done {
-		t.Errorf("%d done, %d failed, %d timeouts: %v", got.Done, got.Failed, got.Timeouts, got.Causes)
-	}
-	if got.Reconnects != 0 {
-		t.Errorf("%d timeouts were tried again", got.Reconnects)
-	}
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		a := attack(t, Config{Engine: engine, Timeout: 100 * time.Millisecond}, s.URL, Options{})
+		got := fire(t, a, 100, 300*time.Millisecond)
+		if got.Done == 0 || got.Timeouts != got.Done || got.Failed != got.Done || got.Causes[causeTimeout] != got.Done {
+			wrong("%d done, %d failed, %d timeouts: %v", got.Done, got.Failed, got.Timeouts, got.Causes)
+		}
+		if got.Reconnects != 0 {
+			wrong("%d timeouts were tried again", got.Reconnects)
+		}
+		return got
+	})
 }
 
-func TestRefused(t *testing.T) {
+func TestRefused(t *testing.T) { engines(t, testRefused) }
+
+func testRefused(t *testing.T, engine string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	got := fire(t, attack(t, Config{}, "http://"+l.Addr().String(), Options{}), 100, 200*time.Millisecond)
+	got := fire(t, attack(t, Config{Engine: engine}, "http://"+l.Addr().String(), Options{}), 100, 200*time.Millisecond)
 	if got.Done == 0 || got.Causes["connection refused"] != got.Done || got.Timeouts != 0 {
 		t.Errorf("%d done: %v", got.Done, got.Causes)
 	}
 }
 
 // TestConnectionBound: no more connections than allowed, whatever waits.
-func TestConnectionBound(t *testing.T) {
+func TestConnectionBound(t *testing.T) { engines(t, testConnectionBound) }
+
+func testConnectionBound(t *testing.T, engine string) {
 	t.Parallel()
-	var now, most atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(20 * time.Millisecond) }))
-	s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
-		switch st {
-		case http.StateNew:
-			if n := now.Add(1); n > most.Load() {
-				most.Store(n)
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		var now, most atomic.Int64
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(20 * time.Millisecond) }))
+		s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
+			switch st {
+			case http.StateNew:
+				if n := now.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+			case http.StateClosed:
+				now.Add(-1)
 			}
-		case http.StateClosed:
-			now.Add(-1)
 		}
-	}
-	s.Start()
-	defer s.Close()
-	a := attack(t, Config{Connections: 5, Timeout: 400 * time.Millisecond}, s.URL, Options{})
-	got := fire(t, a, 1000, time.Second)
-	if n := most.Load(); n != 5 {
-		t.Errorf("%d connections, want 5", n)
-	}
-	if got.Dropped == 0 || got.Causes[causeRoom] != got.Dropped || got.Unsent > got.Dropped/10 {
-		t.Errorf("%d dropped, %d unsent: %v", got.Dropped, got.Unsent, got.Causes)
-	}
-	if got.Done != got.Sent+got.Dropped {
-		t.Errorf("%d done, but %d sent and %d dropped", got.Done, got.Sent, got.Dropped)
-	}
-	// Those that were sent had waited for a connection, nearly until the timeout.
-	if late, service := got.Latency.ValueAtQuantile(90), got.Service.ValueAtQuantile(50); late < 300_000 || service > 200_000 {
-		t.Errorf("p90 from the intended time %d us, service %d us", late, service)
-	}
+		s.Start()
+		defer s.Close()
+		a := attack(t, Config{Engine: engine, Connections: 5, Timeout: 400 * time.Millisecond}, s.URL, Options{})
+		defer a.Close()
+		got := fire(t, a, 1000, time.Second)
+		if n := most.Load(); n != 5 {
+			wrong("%d connections, want 5", n)
+		}
+		if got.Dropped == 0 || got.Causes[causeRoom] != got.Dropped || got.Unsent > got.Dropped/10 {
+			wrong("%d dropped, %d unsent: %v", got.Dropped, got.Unsent, got.Causes)
+		}
+		if got.Done != got.Sent+got.Dropped {
+			wrong("%d done, but %d sent and %d dropped", got.Done, got.Sent, got.Dropped)
+		}
+		// Those that were sent had waited for a connection, nearly until the timeout.
+		if late, service := got.Latency.ValueAtQuantile(90), got.Service.ValueAtQuantile(50); late < 300_000 || service > 200_000 {
+			wrong("p90 from the intended time %d us, service %d us", late, service)
+		}
+		return got
+	})
 }
 
 // TestClosedSilently: a server that closes idle connections without a word
 // makes reconnects, not failures; also for requests that have a body.
-func TestClosedSilently(t *testing.T) {
+func TestClosedSilently(t *testing.T) { engines(t, testClosedSilently) }
+
+func testClosedSilently(t *testing.T, engine string) {
 	t.Parallel()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if n, err := r.Body.Read(make([]byte, 8)); n != 4 {
@@ -294,7 +337,7 @@ func TestClosedSilently(t *testing.T) {
 	}
 	s.Start()
 	defer s.Close()
-	a := attack(t, Config{Arrivals: "even", Requests: []Request{{Path: "/", Body: "id=1"}}}, s.URL, Options{})
+	a := attack(t, Config{Engine: engine, Arrivals: "even", Requests: []Request{{Path: "/", Body: "id=1"}}}, s.URL, Options{})
 	got := fire(t, a, 200, 700*time.Millisecond)
 	if got.Done == 0 || got.Failed != 0 {
 		t.Errorf("%d of %d failed: %v", got.Failed, got.Done, got.Causes)
@@ -332,33 +375,69 @@ func deadOnReuse(t *testing.T, answers int) net.Listener {
 	return l
 }
 
-func TestDeadOnReuse(t *testing.T) {
+func TestDeadOnReuse(t *testing.T) { engines(t, testDeadOnReuse) }
+
+func testDeadOnReuse(t *testing.T, engine string) {
 	t.Parallel()
 	l := deadOnReuse(t, 1)
 	body := strings.Repeat("x", 100)
-	a := attack(t, Config{Arrivals: "even", Requests: []Request{{Path: "/", Body: body}}}, "http://"+l.Addr().String(), Options{})
-	got := fire(t, a, 100, 500*time.Millisecond)
-	if got.Failed != 0 || got.Done < 20 || got.Reconnects < got.Done/2 {
-		t.Errorf("%d done, %d failed, %d reconnects: want most of them reconnected: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
+	a := attack(t, Config{Engine: engine, Arrivals: "even", Connections: 1, Requests: []Request{{Path: "/", Body: body}}}, "http://"+l.Addr().String(), Options{})
+	got := upTo(t, a, 100, 20)
+	if got.Failed != 0 || got.Done < 20 || got.Reconnects != got.Done-1 {
+		t.Errorf("%d done, %d failed, %d reconnects: want all but the first reconnected: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
 	}
 }
 
 // TestDeadFresh: a connection that dies at its first request is a failure, and
 // not tried a third time.
-func TestDeadFresh(t *testing.T) {
+func TestDeadFresh(t *testing.T) { engines(t, testDeadFresh) }
+
+func testDeadFresh(t *testing.T, engine string) {
 	t.Parallel()
 	l := deadOnReuse(t, 0)
-	got := fire(t, attack(t, Config{}, "http://"+l.Addr().String(), Options{}), 100, 300*time.Millisecond)
+	got := fire(t, attack(t, Config{Engine: engine}, "http://"+l.Addr().String(), Options{}), 100, 300*time.Millisecond)
 	if got.Done == 0 || got.Failed != got.Done || got.Reconnects != 0 || got.Causes["connection closed"]+got.Causes["connection reset"] != got.Done {
 		t.Errorf("%d done, %d failed, %d reconnects: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
 	}
 }
 
+// TestGoneOnReuse: a request that could not be sent again is a failure, and no
+// reconnect.
+func TestGoneOnReuse(t *testing.T) { engines(t, testGoneOnReuse) }
+
+func testGoneOnReuse(t *testing.T, engine string) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		buf := make([]byte, 4096)
+		c.Read(buf)
+		c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+		c.Read(buf)
+		l.Close()
+	}()
+	got := upTo(t, attack(t, Config{Engine: engine, Connections: 1}, "http://"+l.Addr().String(), Options{}), 100, 5)
+	if got.Done < 5 || got.Reconnects != 0 || got.Causes["connection refused"] != got.Done-1 {
+		t.Errorf("%d done, %d reconnects: %v", got.Done, got.Reconnects, got.Causes)
+	}
+}
+
 // TestDeadMidBody: a reused connection that dies while a large body is being
 // written is no failure either.
-func TestDeadMidBody(t *testing.T) {
+func TestDeadMidBody(t *testing.T) { engines(t, testDeadMidBody) }
+
+func testDeadMidBody(t *testing.T, engine string) {
 	t.Parallel()
 	type key struct{}
+	var died atomic.Uint64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Context().Value(key{}).(*atomic.Int64).Add(1) == 1 {
 			io.Copy(io.Discard, r.Body)
@@ -366,6 +445,7 @@ func TestDeadMidBody(t *testing.T) {
 		}
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
+			died.Add(1)
 			c.Close() // with most of the body unread: a reset
 		}
 	}))
@@ -378,14 +458,21 @@ func TestDeadMidBody(t *testing.T) {
 	if err := os.WriteFile(body, make([]byte, 8<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := attack(t, Config{Connections: 1, Requests: []Request{{Path: "/", BodyFile: body}}}, s.URL, Options{})
-	got := fire(t, a, 20, time.Second)
-	if got.Done < 5 || got.Failed != 0 || got.Reconnects < got.Done/2 {
-		t.Errorf("%d done, %d failed, %d reconnects: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
-	}
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		died.Store(0)
+		a := attack(t, Config{Engine: engine, Connections: 1, Requests: []Request{{Path: "/", BodyFile: body}}}, s.URL, Options{})
+		defer a.Close()
+		got := upTo(t, a, 20, 5)
+		if got.Done < 5 || got.Failed != 0 || got.Reconnects < got.Done/2 || got.Reconnects != died.Load() {
+			wrong("%d done, %d failed, %d reconnects of %d that died: %v", got.Done, got.Failed, got.Reconnects, died.Load(), got.Causes)
+		}
+		return got
+	})
 }
 
-func TestNoKeepAlive(t *testing.T) {
+func TestNoKeepAlive(t *testing.T) { engines(t, testNoKeepAlive) }
+
+func testNoKeepAlive(t *testing.T, engine string) {
 	t.Parallel()
 	var conns, said atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -400,13 +487,15 @@ func TestNoKeepAlive(t *testing.T) {
 	}
 	s.Start()
 	defer s.Close()
-	got := fire(t, attack(t, Config{}, s.URL, Options{NoKeepAlive: true}), 200, 500*time.Millisecond)
+	got := fire(t, attack(t, Config{Engine: engine}, s.URL, Options{NoKeepAlive: true}), 200, 500*time.Millisecond)
 	if got.Failed != 0 || uint64(conns.Load()) != got.Done || uint64(said.Load()) != got.Done {
 		t.Errorf("%d done, %d failed, over %d connections, %d with Connection: close", got.Done, got.Failed, conns.Load(), said.Load())
 	}
 }
 
-func TestDialAhead(t *testing.T) {
+func TestDialAhead(t *testing.T) { engines(t, testDialAhead) }
+
+func testDialAhead(t *testing.T, engine string) {
 	t.Parallel()
 	var conns atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -417,7 +506,7 @@ func TestDialAhead(t *testing.T) {
 	}
 	s.Start()
 	defer s.Close()
-	a := attack(t, Config{}, s.URL, Options{DialAhead: 4})
+	a := attack(t, Config{Engine: engine}, s.URL, Options{DialAhead: 4})
 	for end := time.Now().Add(5 * time.Second); conns.Load() < 4 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
@@ -430,17 +519,21 @@ func TestDialAhead(t *testing.T) {
 }
 
 // TestTurnTakesEffect: a turn from one hit in a hundred seconds, and to silence.
-func TestTurnTakesEffect(t *testing.T) {
+func TestTurnTakesEffect(t *testing.T) { engines(t, testTurnTakesEffect) }
+
+func testTurnTakesEffect(t *testing.T, engine string) {
 	t.Parallel()
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
-	a := attack(t, Config{}, s.URL, Options{})
+	a := attack(t, Config{Engine: engine}, s.URL, Options{})
 	a.Turn(.01, time.Hour)
 	time.Sleep(50 * time.Millisecond)
+	begin := time.Now()
 	a.Turn(500, time.Hour)
 	time.Sleep(500 * time.Millisecond)
 	a.Turn(0, time.Hour)
-	if got := sum(t, a, 5*time.Second); got.Sent+got.Unsent < 150 || got.Sent+got.Unsent > 350 {
-		t.Errorf("%d hits in half a second at 500/s", got.Sent+got.Unsent)
+	halves := time.Since(begin).Seconds() / .5 // a busy machine sleeps longer
+	if got := sum(t, a, 5*time.Second); float64(got.Sent+got.Unsent) < 150*halves || float64(got.Sent+got.Unsent) > 350*halves {
+		t.Errorf("%d hits in %.2f s at 500/s", got.Sent+got.Unsent, halves/2)
 	}
 	time.Sleep(100 * time.Millisecond)
 	if got := a.Take(); got.Sent+got.Unsent != 0 {
@@ -448,25 +541,33 @@ func TestTurnTakesEffect(t *testing.T) {
 	}
 }
 
-func TestLeaseExpires(t *testing.T) {
+func TestLeaseExpires(t *testing.T) { engines(t, testLeaseExpires) }
+
+func testLeaseExpires(t *testing.T, engine string) {
 	t.Parallel()
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
-	a := attack(t, Config{Arrivals: "even"}, s.URL, Options{})
-	a.Turn(200, 200*time.Millisecond)
-	time.Sleep(600 * time.Millisecond)
-	got := sum(t, a, 5*time.Second)
-	if n := got.Sent + got.Unsent; n != 39 {
-		t.Errorf("%d hits in a lease of 200 ms at 200/s, want 39", n)
-	}
-	a.Turn(200, 200*time.Millisecond)
-	time.Sleep(20 * time.Millisecond)
-	if got := a.Take(); got.Sent > 20 {
-		t.Errorf("a burst of %d on the new lease", got.Sent)
-	}
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		a := attack(t, Config{Engine: engine, Arrivals: "even"}, s.URL, Options{})
+		a.Turn(20, 545*time.Millisecond)
+		time.Sleep(900 * time.Millisecond)
+		got := sum(t, a, 5*time.Second)
+		if n := got.Sent + got.Unsent; n != 10 {
+			wrong("%d hits in a lease of 545 ms at 20/s, want 10", n)
+		}
+		begin := time.Now()
+		a.Turn(200, 200*time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
+		if more := a.Take(); float64(more.Sent) > 20*max(1, time.Since(begin).Seconds()/.02) {
+			wrong("a burst of %d on the new lease", more.Sent)
+		}
+		return got
+	})
 }
 
 // TestCloseUnderHang: the load is gone within a second, whatever is under way.
-func TestCloseUnderHang(t *testing.T) {
+func TestCloseUnderHang(t *testing.T) { engines(t, testCloseUnderHang) }
+
+func testCloseUnderHang(t *testing.T, engine string) {
 	before := runtime.NumGoroutine()
 	hang := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -477,7 +578,7 @@ func TestCloseUnderHang(t *testing.T) {
 		}
 		<-hang
 	}))
-	a, err := NewAttack(Config{Timeout: time.Minute, Requests: []Request{{Path: "/"}, {Path: "/half"}}}, s.URL, Options{Connections: 20})
+	a, err := New(Config{Engine: engine, Timeout: time.Minute, Requests: []Request{{Path: "/"}, {Path: "/half"}}}, s.URL, Options{Connections: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -509,14 +610,16 @@ func TestCloseUnderHang(t *testing.T) {
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 		}
 	}
-	if got := a.Take(); got.Sent != 0 {
-		t.Errorf("%d sent after Close", got.Sent)
+	if got := a.Take(); got.Sent != 0 || got.InFlight != 0 {
+		t.Errorf("%d sent, %d outstanding after Close", got.Sent, got.InFlight)
 	}
 }
 
-func TestOddTurns(t *testing.T) {
+func TestOddTurns(t *testing.T) { engines(t, testOddTurns) }
+
+func testOddTurns(t *testing.T, engine string) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
-	a := attack(t, Config{Connections: 4}, s.URL, Options{})
+	a := attack(t, Config{Engine: engine, Connections: 4}, s.URL, Options{})
 	for _, rate := range []float64{-1, 1e6, 1e9, .01, 1e-300, 0} {
 		a.Turn(rate, 20*time.Millisecond)
 		time.Sleep(20 * time.Millisecond)

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"saturate/loadgen/internal/http1"
 )
 
 // The causes that other parts ask for by name.
@@ -33,6 +35,7 @@ func cause(err error) string {
 		name string
 	}{
 		{errTimeout, causeTimeout},
+		{http1.ErrMalformed, "malformed answer"},
 		{errConnectTimeout, causeConnect},
 		{context.DeadlineExceeded, causeTimeout},
 		{os.ErrDeadlineExceeded, causeTimeout},
@@ -48,6 +51,7 @@ func cause(err error) string {
 		{syscall.EHOSTUNREACH, "host unreachable"},
 		{syscall.ENETUNREACH, "network unreachable"},
 		{syscall.ETIMEDOUT, "connection lost"},
+		{syscall.EAGAIN, "no room in the accept queue"}, // of a UNIX socket
 	} {
 		if errors.Is(err, known.err) {
 			return known.name

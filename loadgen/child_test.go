@@ -57,9 +57,12 @@ func child(t testing.TB, kind string) string {
 }
 
 // beServer answers requests of one packet until standard input ends: at once
-// (fast), one after another in 1 ms each (slow), or not at all in the first
-// second of every five (stall).
+// (fast), one after another in 1 ms each (slow), or not at all in the third
+// second of every five (stall): well inside a load that begins a little later.
 func beServer(kind string) error {
+	if how := strings.Fields(kind); how[0] == "exhaust" {
+		return exhaust(how[1], how[2])
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -87,7 +90,7 @@ func beServer(kind string) error {
 		}
 	case "stall":
 		before = func() {
-			if phase := time.Since(start) % (5 * time.Second); phase < time.Second {
+			if phase := time.Since(start)%(5*time.Second) - 2*time.Second; phase >= 0 && phase < time.Second {
 				time.Sleep(time.Second - phase)
 			}
 		}

@@ -13,7 +13,8 @@ import (
 
 // Config is the traffic section of a scenario.
 type Config struct {
-	// Engine is auto or vegeta; auto takes the best one for the mix.
+	// Engine is auto, vegeta or fast; auto is vegeta, until fast is proven on real
+	// servers. What fast offers is HTTP/1.1 without TLS.
 	Engine string `yaml:"engine"`
 	// Arrivals is poisson or even. Even arrivals overstate capacity.
 	Arrivals string `yaml:"arrivals"`
@@ -22,6 +23,11 @@ type Config struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// Connections bounds the connections open at once: auto or a number.
 	Connections Connections `yaml:"connections"`
+	// Quantum is the least time between two wake-ups of the fast engine that
+	// only its schedule asks for: so much later than intended, at most, a hit may
+	// leave, and so much cheaper it gets above 1/Quantum hits per second. 0 wakes
+	// it for every hit.
+	Quantum time.Duration `yaml:"quantum"`
 	// HTTP2 asks for HTTP/2: by ALPN on https, with prior knowledge on http.
 	HTTP2 bool `yaml:"http2"`
 	// CA is a PEM file that the target's certificate is checked against.
@@ -80,10 +86,13 @@ type Request struct {
 }
 
 // Default is what a scenario that says nothing gets.
-var Default = Config{Engine: "auto", Arrivals: "poisson", Timeout: 5 * time.Second}
+var Default = Config{Engine: "auto", Arrivals: "poisson", Timeout: 5 * time.Second, Quantum: 250 * time.Microsecond}
 
 // maxConnections keeps a target's ephemeral ports (28 k by default) out of reach.
 const maxConnections = 20000
+
+// maxQuantum is far below what counts as a generator that is late.
+const maxQuantum = 5 * time.Millisecond
 
 // A Mistake is one thing wrong with a Config.
 type Mistake struct {
@@ -116,10 +125,13 @@ func Joined(err error) []error {
 // where there is none. It looks whether named files can be read.
 func (c Config) Validate() error {
 	var v mistakes
-	v.oneOf("engine", c.Engine, "auto", "vegeta")
+	v.oneOf("engine", c.Engine, "auto", "vegeta", "fast")
 	v.oneOf("arrivals", c.Arrivals, "poisson", "even")
 	if c.Timeout != 0 && (c.Timeout < 10*time.Millisecond || c.Timeout > 10*time.Minute) {
 		v.add("timeout", fmt.Sprintf("%v is not between 10ms and 10m", c.Timeout), "")
+	}
+	if c.Quantum < 0 || c.Quantum > maxQuantum {
+		v.add("quantum", fmt.Sprintf("%v is not between 0 and %v", c.Quantum, maxQuantum), "")
 	}
 	if c.Connections < 0 || c.Connections > maxConnections {
 		v.add("connections", fmt.Sprintf("%d is not between 1 and %d", c.Connections, maxConnections), "write auto to let saturate choose")

@@ -11,7 +11,7 @@ var errLate = errors.New("generator too late")
 // RoundTrip is the way of one hit: it is the http.RoundTripper below vegeta's
 // client. It counts what became of the hit by itself, and hands vegeta an
 // answer whose body has been read.
-func (a *Attack) RoundTrip(req *http.Request) (*http.Response, error) {
+func (a *vegetaEngine) RoundTrip(req *http.Request) (*http.Response, error) {
 	h := <-a.started
 	began := a.now()
 	if began-h.ready > tooLate {
@@ -35,7 +35,7 @@ func (a *Attack) RoundTrip(req *http.Request) (*http.Response, error) {
 	case got.err != nil:
 		o.cause = cause(got.err)
 	case !a.mix.kinds[kind].expects(got.status):
-		o.cause = statusCause(got.status)
+		o.status = got.status
 	}
 	o.latency = got.ended.Sub(a.start) - h.at
 	o.service = got.ended.Sub(got.sent)
@@ -48,7 +48,7 @@ func (a *Attack) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // release gives a hit's room back and wakes the pacer where somebody waits for it.
-func (a *Attack) release(end func(*queue, time.Duration) bool) {
+func (a *vegetaEngine) release(end func(*queue, time.Duration) bool) {
 	a.mu.Lock()
 	more := end(a.queue, a.now())
 	a.mu.Unlock()

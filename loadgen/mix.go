@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -41,6 +42,19 @@ func (k *kind) request() (*http.Request, error) {
 	return req, err
 }
 
+// bytes are the request as it goes over the wire, the same as net/http's
+// transport would send; last says that no other follows on its connection.
+func (k *kind) bytes(last bool) ([]byte, error) {
+	req, err := k.request()
+	if err != nil {
+		return nil, err
+	}
+	req.Close = last
+	var b bytes.Buffer
+	err = req.Write(&b)
+	return b.Bytes(), err
+}
+
 // unmark takes off what only vegeta and we need.
 func unmark(h http.Header) {
 	delete(h, kindHeader)
@@ -58,7 +72,7 @@ type mix struct {
 }
 
 func newMix(c Config, base string, seed uint64) (*mix, error) {
-	m := &mix{rng: rand.New(rand.NewPCG(seed, 1))}
+	m := &mix{rng: chooser(seed)}
 	upTo := 0.0
 	for i, share := range c.Shares() {
 		r := c.Requests[i]
@@ -72,6 +86,9 @@ func newMix(c Config, base string, seed uint64) (*mix, error) {
 	}
 	return m, nil
 }
+
+// chooser is what a mix is chosen by.
+func chooser(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 // Shares are the requests' parts of the mix, in their order; they sum to 1.
 // Where no request has a weight all are equal.
@@ -118,10 +135,18 @@ func newKind(c Config, r Request, base string, place int) (kind, error) {
 // next is the mix as a vegeta.Targeter.
 func (m *mix) next(t *vegeta.Target) error {
 	m.mu.Lock()
-	u := m.rng.Float64()
+	i := m.pick(m.rng)
 	m.mu.Unlock()
-	*t = m.kinds[min(sort.SearchFloat64s(m.upTo, u), len(m.kinds)-1)].target
+	*t = m.kinds[i].target
 	return nil
+}
+
+// pick chooses a kind.
+func (m *mix) pick(rng *rand.Rand) int {
+	if len(m.kinds) == 1 {
+		return 0
+	}
+	return min(sort.SearchFloat64s(m.upTo, rng.Float64()), len(m.kinds)-1)
 }
 
 // kind finds the kind that next chose for a request.

@@ -85,24 +85,29 @@ func TestHTTP2NotSpoken(t *testing.T) {
 // TestHTTP2Shares: as many connections as allowed, and many requests on each.
 func TestHTTP2Shares(t *testing.T) {
 	t.Parallel()
-	var conns atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(100 * time.Millisecond) }))
-	s.Config.Protocols = new(http.Protocols)
-	s.Config.Protocols.SetUnencryptedHTTP2(true)
-	s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
-		if st == http.StateNew {
-			conns.Add(1)
+	fairly(t, func(wrong func(string, ...any)) Answers {
+		var conns atomic.Int64
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(100 * time.Millisecond) }))
+		s.Config.Protocols = new(http.Protocols)
+		s.Config.Protocols.SetUnencryptedHTTP2(true)
+		s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
+			if st == http.StateNew {
+				conns.Add(1)
+			}
 		}
-	}
-	s.Start()
-	defer s.Close()
-	got := fire(t, attack(t, Config{HTTP2: true, Connections: 3}, s.URL, Options{}), 500, time.Second)
-	if n := conns.Load(); n != 3 {
-		t.Errorf("%d connections, want 3", n)
-	}
-	if got.Failed != 0 || got.Dropped != 0 || got.Latency.ValueAtQuantile(50) > 600_000 {
-		t.Errorf("%d done, %d failed, %d dropped, p50 %d us: %v", got.Done, got.Failed, got.Dropped, got.Latency.ValueAtQuantile(50), got.Causes)
-	}
+		s.Start()
+		defer s.Close()
+		a := attack(t, Config{HTTP2: true, Connections: 3}, s.URL, Options{})
+		defer a.Close()
+		got := fire(t, a, 500, time.Second)
+		if n := conns.Load(); n != 3 {
+			wrong("%d connections, want 3", n)
+		}
+		if got.Failed != 0 || got.Dropped != 0 || got.Latency.ValueAtQuantile(50) > 600_000 {
+			wrong("%d done, %d failed, %d dropped, p50 %d us: %v", got.Done, got.Failed, got.Dropped, got.Latency.ValueAtQuantile(50), got.Causes)
+		}
+		return got
+	})
 }
 
 // TestSharedConnectionDies: all the requests that shared it share the one that

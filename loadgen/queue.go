@@ -80,6 +80,13 @@ func (q *queue) hush(now time.Duration) {
 	q.due.clear()
 }
 
+// abandon gives up all hits, also those that were started.
+func (q *queue) abandon() {
+	q.rate, q.going = 0, 0
+	q.line.clear()
+	q.due.clear()
+}
+
 // start returns the next hit to send now.
 func (q *queue) start(now time.Duration) (hit, bool) {
 	q.advance(now)
@@ -127,6 +134,14 @@ func (q *queue) wait(now time.Duration) (time.Duration, bool) {
 		}
 	}
 	return max(0, at-now), ok
+}
+
+// reckon returns the hits lost since the last reckoning, and those outstanding.
+func (q *queue) reckon(now time.Duration) (unsent, dropped uint64, outstanding int) {
+	q.advance(now)
+	unsent, dropped = q.unsent, q.dropped
+	q.unsent, q.dropped = 0, 0
+	return unsent, dropped, q.outstanding()
 }
 
 // outstanding hits are in line, due, or going.

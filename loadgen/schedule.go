@@ -20,6 +20,7 @@ const (
 // neither ever bursts or drifts.
 type schedule struct {
 	gap   func() float64 // the next gap, in units of the mean gap
+	phase float64        // the first gap after silence, in units of gap
 	rate  float64        // hits per second; 0 is silence
 	next  time.Duration  // the next hit; meaningless in silence
 	until time.Duration  // the end of the lease
@@ -27,9 +28,19 @@ type schedule struct {
 
 func newSchedule(arrivals string, seed uint64) schedule {
 	if arrivals == "even" {
-		return schedule{gap: func() float64 { return 1 }}
+		return schedule{gap: func() float64 { return 1 }, phase: 1}
 	}
-	return schedule{gap: rand.New(rand.NewPCG(seed, 0)).ExpFloat64}
+	return schedule{gap: rand.New(rand.NewPCG(seed, 0)).ExpFloat64, phase: 1}
+}
+
+// part is schedule i of n that together are one of n times the rate: even hits
+// take turns, and Poisson processes add up by themselves.
+func part(arrivals string, seed uint64, i, n int) schedule {
+	s := newSchedule(arrivals, seed+uint64(i))
+	if arrivals == "even" {
+		s.phase = float64(i+1) / float64(n)
+	}
+	return s
 }
 
 // turn changes the rate from now on. Hits before now must have been taken.
@@ -40,7 +51,7 @@ func (s *schedule) turn(now time.Duration, rate float64, lease time.Duration) {
 		s.rate = 0
 		return
 	case s.silent(now):
-		s.next = now + span(s.gap(), rate)
+		s.next = now + span(s.gap()*s.phase, rate)
 	case rate != s.rate:
 		s.next = now + time.Duration(float64(s.next-now)*s.rate/rate)
 	}

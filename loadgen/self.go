@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -93,9 +94,30 @@ func cpuSeconds() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
+// added is what engines have added to GOMAXPROCS, which several may at once.
+var added struct {
+	sync.Mutex
+	procs int
+}
+
+// addProcs changes GOMAXPROCS.
+func addProcs(n int) {
+	added.Lock()
+	defer added.Unlock()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
+	added.procs += n
+}
+
+// procs is GOMAXPROCS without what engines have added.
+func procs() int {
+	added.Lock()
+	defer added.Unlock()
+	return runtime.GOMAXPROCS(0) - added.procs
+}
+
 // cpus is how many CPUs the process may use.
 func (s *self) cpus() float64 {
-	n := float64(runtime.GOMAXPROCS(0))
+	n := float64(procs())
 	for _, g := range s.groups {
 		if quota, ok := g.quota(); ok {
 			n = min(n, quota)

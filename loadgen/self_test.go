@@ -93,7 +93,7 @@ func TestCgroups(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	fine := func() Answers {
-		a := newTally(&mix{}, time.Second).empty()
+		a := newTally(&mix{}, time.Second).take()
 		a.Sent = 1000
 		for range 1000 {
 			_ = a.Lag.RecordValue(500)
@@ -143,7 +143,7 @@ func TestCPULimit(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "sys/fs/cgroup/cpu.stat"), []byte("throttled_usec 90000\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a := newTally(&mix{}, time.Second).empty()
+	a := newTally(&mix{}, time.Second).take()
 	s.judge(&a, 0, 0)
 	if a.CPUSeconds < .01 || !strings.Contains(a.Limit, "of its 0.01 CPUs") || !strings.Contains(a.Limit, "throttled") {
 		t.Errorf("%.3f CPU seconds, limit %q", a.CPUSeconds, a.Limit)

@@ -12,7 +12,8 @@ import (
 
 // A Trial is what a few requests, one after another, found out about a target.
 type Trial struct {
-	// Addr is the ip:port that the target's host resolved to.
+	// Addr is the ip:port that the target's host resolved to, or the path of its
+	// UNIX socket.
 	Addr string
 	// Protocol is HTTP/1.1 or HTTP/2.0.
 	Protocol string
@@ -86,7 +87,7 @@ func Try(ctx context.Context, c Config, target string) (Trial, error) {
 		return t, err
 	}
 	t.Addr = w.addr
-	m, err := newMix(c, target, 0)
+	m, err := newMix(c, w.base(), 0)
 	if err != nil {
 		return t, err
 	}

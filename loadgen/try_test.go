@@ -98,7 +98,9 @@ func answerOnce(l net.Listener, header string, after time.Duration) {
 
 // TestSilentCloserUnderLoad drives a server that closes after every answer
 // without saying so, as preflight says: no failures.
-func TestSilentCloserUnderLoad(t *testing.T) {
+func TestSilentCloserUnderLoad(t *testing.T) { engines(t, testSilentCloserUnderLoad) }
+
+func testSilentCloserUnderLoad(t *testing.T, engine string) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -107,7 +109,7 @@ func TestSilentCloserUnderLoad(t *testing.T) {
 	defer l.Close()
 	go answerOnce(l, "", 0)
 	for _, off := range []bool{true, false} {
-		a := attack(t, Config{Requests: []Request{{Path: "/", Body: "id=1"}}}, "http://"+l.Addr().String(), Options{NoKeepAlive: off})
+		a := attack(t, Config{Engine: engine, Requests: []Request{{Path: "/", Body: "id=1"}}}, "http://"+l.Addr().String(), Options{NoKeepAlive: off})
 		if got := fire(t, a, 300, 500*time.Millisecond); got.Done == 0 || got.Failed != 0 {
 			t.Errorf("without keep-alive %v: %d of %d failed, %d reconnects: %v", off, got.Failed, got.Done, got.Reconnects, got.Causes)
 		}

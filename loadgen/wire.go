@@ -16,7 +16,8 @@ import (
 // A wire makes connections to one address, and to no other: names are resolved
 // once, proxies of the environment and redirects are not followed.
 type wire struct {
-	addr      string // ip:port
+	network   string // tcp or unix
+	addr      string // ip:port, or a path
 	url       *url.URL
 	timeout   time.Duration
 	transport *http.Transport
@@ -26,6 +27,14 @@ func newWire(ctx context.Context, c Config, target, addr string) (*wire, error) 
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, fmt.Errorf("target: %w", err)
+	}
+	network := "tcp"
+	if u.Scheme == "unix" {
+		if u.Host != "" || len(u.Path) < 2 || u.RawQuery != "" {
+			return nil, fmt.Errorf("target: %s is not of the form unix:///path/of/socket", target)
+		}
+		network, addr = "unix", u.Path
+		u = &url.URL{Scheme: "http", Host: "localhost"}
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return nil, fmt.Errorf("target: %s is not an http or https URL with a host and without a login", u.Redacted())
@@ -39,7 +48,7 @@ func newWire(ctx context.Context, c Config, target, addr string) (*wire, error) 
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{addr: addr, url: u, timeout: c.Timeout}
+	w := &wire{network: network, addr: addr, url: u, timeout: c.Timeout}
 	w.transport = &http.Transport{
 		DialContext:        w.dial,
 		TLSClientConfig:    security,
@@ -104,7 +113,7 @@ func resolve(ctx context.Context, u *url.URL, timeout time.Duration) (string, er
 
 func (w *wire) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, "tcp", w.addr)
+	return d.DialContext(ctx, w.network, w.addr)
 }
 
 // open makes one connection, within the timeout.
@@ -126,6 +135,9 @@ func (w *wire) address() string {
 	}
 	return net.JoinHostPort(w.url.Hostname(), port)
 }
+
+// base is the URL that requests are made for.
+func (w *wire) base() string { return w.url.String() }
 
 // keepAlive says whether connections carry more than one request. Where they
 // do not, the server is told so.

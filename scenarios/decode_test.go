@@ -167,6 +167,18 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+func TestEngineForTargets(t *testing.T) {
+	for traffic, want := range map[string]string{
+		"engine: fast":              `traffic.engine: is fast: the fast engine cannot offer this load: fast does not speak TLS`,
+		"engine: fast, http2: true": "fast does not speak",
+	} {
+		all := mistakesOf(t, "targets: [{url: 'https://a'}, {url: 'unix:///run/b'}]\ntraffic: {"+traffic+", requests: [{path: /}]}\n")
+		if len(all) != 1 || !strings.Contains(all[0].Error(), want) {
+			t.Errorf("%s: %v", traffic, all)
+		}
+	}
+}
+
 func TestMistakesInTargets(t *testing.T) {
 	for _, c := range []struct {
 		name, target, want string
@@ -175,6 +187,8 @@ func TestMistakesInTargets(t *testing.T) {
 		{"no scheme", "url: web:80", `1:17: targets[0].url: "web:80" is not an address`},
 		{"ftp", "url: ftp://web", `is not an address`},
 		{"no host", "url: http://", `is not an address`},
+		{"socket without a path", "url: unix://", `is not the path of a socket`},
+		{"relative socket", "url: unix://run/s", `is not the path of a socket`},
 		{"password", "url: 'http://u:secret@web'", `has a user name or password in it`},
 		{"query", "url: 'http://web/?a'", `has a query`},
 		{"fragment", "url: 'http://web/#a'", `has a fragment`},

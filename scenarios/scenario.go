@@ -59,13 +59,13 @@ type Scenario struct {
 
 // A Target is one server under test.
 type Target struct {
-	// Name of the target. The default is the host and port of its url.
+	// Name of the target. The default is the host and port of its url, or its path.
 	Name string `yaml:"name"`
 	// Labels of the target. Targets of different generation or build are never
 	// pooled.
 	Labels map[string]string `yaml:"labels"`
-	// URL is the server's base address, http://host:port or https://host:port.
-	// Traffic goes nowhere else.
+	// URL is the server's base address, http://host:port, https://host:port or
+	// unix:///path/of/socket. Traffic goes nowhere else.
 	URL string `yaml:"url"`
 	// Server is the name that the load balancer of live traffic has for the
 	// target. The default is the target's own.
@@ -125,6 +125,16 @@ const readyWithin = 30 * time.Second
 // Text is the file as it was written, with its ${NAME}s unexpanded: what
 // records and logs keep.
 func (s *Scenario) Text() string { return s.text }
+
+// Engine is the one that offers the load to every target, since they could not be
+// compared otherwise. The error is a [loadgen.ErrEngine].
+func (s *Scenario) Engine() (loadgen.Choice, error) {
+	var urls []string
+	for _, t := range s.Targets {
+		urls = append(urls, t.URL)
+	}
+	return loadgen.Choose(s.Traffic, urls...)
+}
 
 // Redact puts ${NAME} back into text for every value that came from the
 // environment.

@@ -67,7 +67,7 @@ var written = map[reflect.Type]*jsonschema.Schema{
 
 // enums are the values of the fields that take one of a few words.
 var enums = map[string][]any{
-	"traffic.engine":   {"auto", "vegeta"},
+	"traffic.engine":   {"auto", "vegeta", "fast"},
 	"traffic.arrivals": {"poisson", "even"},
 	"ramp.precision":   {"quick", "standard", "long"},
 	"fleet.fixed.unit": {"instructions", "cpu_seconds", "requests"},

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"os"
@@ -21,6 +22,7 @@ func (d *decoder) validate(s *Scenario) {
 		c.note("repeat", "must be 1 or more", "remove it to measure each target once")
 	}
 	c.targets(s.Targets)
+	c.engine(s)
 	c.sections(s)
 }
 
@@ -72,6 +74,13 @@ func (c checker) targets(all []Target) {
 		} else {
 			names[t.Name] = i
 		}
+	}
+}
+
+// engine asks for an engine that can offer the load to every target.
+func (c checker) engine(s *Scenario) {
+	if _, err := s.Engine(); err != nil {
+		c.note("traffic.engine", fmt.Sprintf("is %s: %v", s.Traffic.Engine, err), "write auto")
 	}
 }
 
@@ -142,6 +151,12 @@ func checkURL(text string) (problem, hint string) {
 	if text == "" {
 		return "is missing", "write the server's address, " + example
 	}
+	if path, unix := strings.CutPrefix(text, "unix://"); unix {
+		if !filepath.IsAbs(path) || strings.ContainsAny(path, "?#%") {
+			return fmt.Sprintf("%q is not the path of a socket", brief(path)), "write unix:///run/app.sock"
+		}
+		return "", ""
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		hint = "write http://host:port or https://host:port"
@@ -172,7 +187,7 @@ func hostPort(text string) string {
 	if err != nil {
 		return ""
 	}
-	return u.Host
+	return cmp.Or(u.Host, u.Path) // of a UNIX socket
 }
 
 // defaultName is the name of a scenario whose file gives none.

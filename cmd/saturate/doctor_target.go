@@ -96,7 +96,7 @@ func (x *examination) command(ctx context.Context, t scenarios.Target) map[strin
 		x.ok("its command is there: %s", program)
 	}
 	if at, err := url.Parse(t.URL); err == nil && listens(ctx, at) {
-		x.no(true, hint(fmt.Errorf("something listens at %s already, where the command is to listen", at.Host),
+		x.no(true, hint(fmt.Errorf("something listens at %s already, where the command is to listen", where(at)),
 			"stop it, or leave `command:` away to measure it as it runs"))
 	}
 	x.aside("a run starts it; doctor does not, and cannot try its probes")
@@ -134,11 +134,11 @@ func (x *examination) answers(ctx context.Context, s *scenarios.Scenario, t scen
 		x.ok("answers")
 		return true
 	case t.Ready.Path != "" && listens(ctx, at):
-		x.no(true, hint(fmt.Errorf("is not ready: %s%s does not answer with a status from 200 to 399", at.Host, t.Ready.Path),
+		x.no(true, hint(fmt.Errorf("is not ready: %s%s does not answer with a status from 200 to 399", where(at), t.Ready.Path),
 			"ask it by hand, and mend the server or `ready: {path: ...}`"))
 		return true
 	}
-	x.no(true, hint(fmt.Errorf("is down: nothing listens at %s", at.Host), "start the server; is the port of `url` right?"))
+	x.no(true, hint(fmt.Errorf("is down: nothing listens at %s", where(at)), "start the server; is the port of `url` right?"))
 	return false
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -81,6 +82,10 @@ func readiness(t scenarios.Target, http2 bool) (func(context.Context) bool, erro
 	}
 	at := strings.TrimSuffix(t.URL, "/") + t.Ready.Path
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, Protocols: new(http.Protocols)}
+	if base.Scheme == "unix" {
+		at = "http://localhost" + t.Ready.Path
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, base) }
+	}
 	transport.Protocols.SetHTTP1(!http2)
 	transport.Protocols.SetHTTP2(http2)
 	transport.Protocols.SetUnencryptedHTTP2(http2)
@@ -102,14 +107,25 @@ func readiness(t scenarios.Target, http2 bool) (func(context.Context) bool, erro
 
 // listens reports whether something accepts connections at the address.
 func listens(ctx context.Context, at *url.URL) bool {
-	port := at.Port()
-	if port == "" {
-		port = at.Scheme // a service name, which the dialler knows
-	}
-	c, err := (&net.Dialer{Timeout: glance}).DialContext(ctx, "tcp", net.JoinHostPort(at.Hostname(), port))
+	c, err := dial(ctx, at)
 	if err != nil {
 		return false
 	}
 	c.Close()
 	return true
 }
+
+func dial(ctx context.Context, at *url.URL) (net.Conn, error) {
+	d := net.Dialer{Timeout: glance}
+	if at.Scheme == "unix" {
+		return d.DialContext(ctx, "unix", at.Path)
+	}
+	port := at.Port()
+	if port == "" {
+		port = at.Scheme // a service name, which the dialler knows
+	}
+	return d.DialContext(ctx, "tcp", net.JoinHostPort(at.Hostname(), port))
+}
+
+// where tells a place to listen at: host and port, or a path.
+func where(at *url.URL) string { return cmp.Or(at.Host, at.Path) }

@@ -132,7 +132,7 @@ func (s *session) start(ctx context.Context) (*supervise.Child, error) {
 		return nil, err
 	}
 	if listens(ctx, at) {
-		return nil, hint(fmt.Errorf("target %s: something else listens at %s already", s.target.Name, at.Host),
+		return nil, hint(fmt.Errorf("target %s: something else listens at %s already", s.target.Name, where(at)),
 			"stop it, or leave `command:` away to measure it as it runs")
 	}
 	mine, theirs, err := split(s.target.Pin, s.cpus)
@@ -159,14 +159,21 @@ func (s *session) start(ctx context.Context) (*supervise.Child, error) {
 func (s *session) drive(ctx context.Context, sampler watcher, child *supervise.Child, trial loadgen.Trial) (ramp.Run, error) {
 	first := newest(sampler)
 	connections, ahead := dialling(first, trial.KeepAlive)
-	load, err := loadgen.NewAttack(s.scenario.Traffic, s.target.URL, loadgen.Options{
+	choice, err := s.scenario.Engine()
+	if err != nil {
+		return ramp.Run{}, hint(err, "write `traffic: {engine: auto}`")
+	}
+	traffic := s.scenario.Traffic
+	traffic.Engine = choice.Engine
+	load, err := loadgen.New(traffic, s.target.URL, loadgen.Options{
 		Addr: trial.Addr, Connections: connections, NoKeepAlive: !trial.KeepAlive, DialAhead: ahead,
 	})
 	if err != nil {
 		return ramp.Run{}, err
 	}
 	defer load.Close()
-	s.engine = load.Engine()
+	s.engine = choice.Engine
+	s.view.note("engine: %s (%s)", choice.Engine, choice.Reason)
 
 	limits := stress.NewLimits(s.scenario.Stress)
 	search := s.search(first, load.Delay(), limits, sampler.Scopes())

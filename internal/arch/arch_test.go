@@ -27,7 +27,8 @@ const (
 // packages may import. Folders below inherit the row of the nearest one above,
 // and may import that one and each other.
 var mayImport = map[string][]string{
-	"loadgen":                {},
+	"loadgen":                {"loadgen/internal/epoll", "loadgen/internal/http1", "loadgen/internal/socket"},
+	"loadgen/internal":       {},
 	"loadgen/shift":          {"loadgen", "loadgen/shift/balancer", "loadgen/shift/watchdog"},
 	"loadgen/shift/balancer": {"internal/disk"},
 	"loadgen/shift/watchdog": {"internal/disk", "internal/door", "loadgen/shift/balancer"},

@@ -31,6 +31,9 @@ func findListener(c Config, t Target) (*listener, error) {
 	if path, found := strings.CutPrefix(c.Listen, "unix:"); found {
 		return &listener{name: c.Listen, path: path}, nil
 	}
+	if path, found := strings.CutPrefix(t.URL, "unix://"); found && c.Listen == "" {
+		return &listener{name: "unix:" + path, path: path}, nil
+	}
 	address := c.Listen
 	if address == "" {
 		address = addressOf(t.URL)

@@ -131,6 +131,9 @@ func TestAcceptQueueUnix(t *testing.T) {
 			if queue, limit := queueOf(t, Config{Listen: "unix:" + bound}, Target{}, 4); queue != 4 || limit < 4 {
 				t.Errorf("%v of %v wait, want 4", queue, limit)
 			}
+			if queue, _ := queueOf(t, Config{}, Target{URL: "unix://" + bound}, 4); queue != 4 {
+				t.Errorf("%v wait at the target's url, want 4", queue)
+			}
 		})
 	}
 }

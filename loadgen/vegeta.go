@@ -11,36 +11,14 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// Options are what a scenario does not say: what was found out about the target.
-type Options struct {
-	// Addr is where every connection goes, ip:port: [Trial].Addr. Empty has the
-	// target's host resolved, once.
-	Addr string
-	// Connections is the bound where Config leaves it to auto: workers +
-	// backlog/4. Zero is 256.
-	Connections int
-	// NoKeepAlive sends one request a connection.
-	NoKeepAlive bool
-	// DialAhead connections are opened at the start. Only for a target that
-	// keeps connections alive, and at most half its workers: idle connections
-	// occupy synchronous workers.
-	DialAhead int
-	// Seed of arrivals and mix; the same one makes the same hits.
-	Seed uint64
-}
+// maxShared bounds the requests under way where they share connections: each
+// takes a goroutine and some 20 kB.
+const maxShared = 4096
 
-const (
-	// defaultConnections is auto where nothing is known of the target.
-	defaultConnections = 256
-	// maxShared bounds the requests under way where they share connections:
-	// each takes a goroutine and some 20 kB.
-	maxShared = 4096
-)
-
-// An Attack is the vegeta engine: one vegeta attack for a whole run, with a
-// pacer whose rate turns live. Hits have intended times; see queue for what
-// becomes of them, and hit for the way of one.
-type Attack struct {
+// vegetaEngine is one vegeta attack for a whole run, with a pacer whose rate
+// turns live. Hits have intended times; see queue for what becomes of them, and
+// RoundTrip for the way of one.
+type vegetaEngine struct {
 	mix   *mix
 	pool  *pool
 	tally *tally
@@ -60,16 +38,11 @@ type Attack struct {
 	done   chan struct{} // closed when vegeta is done
 }
 
-var _ Loader = (*Attack)(nil)
-
 var errClosed = errors.New("load taken away")
 
-// NewAttack prepares load on a base URL. Nothing is sent before the first Turn;
-// only the connections of Options.DialAhead are opened. The Config must be valid.
-func NewAttack(c Config, target string, o Options) (*Attack, error) {
-	c = c.withDefaults()
+func newVegeta(c Config, target string, o Options) (*vegetaEngine, error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	a, err := newAttack(ctx, c, target, o)
+	a, err := prepare(ctx, c, target, o)
 	if err != nil {
 		cancel(errClosed)
 		return nil, err
@@ -84,30 +57,23 @@ func NewAttack(c Config, target string, o Options) (*Attack, error) {
 	return a, nil
 }
 
-func newAttack(ctx context.Context, c Config, target string, o Options) (*Attack, error) {
+func prepare(ctx context.Context, c Config, target string, o Options) (*vegetaEngine, error) {
 	w, err := newWire(ctx, c, target, o.Addr)
 	if err != nil {
 		return nil, err
 	}
 	w.keepAlive(!o.NoKeepAlive)
-	m, err := newMix(c, target, o.Seed)
+	m, err := newMix(c, w.base(), o.Seed)
 	if err != nil {
 		return nil, err
 	}
-	limit := int(c.Connections)
-	if limit == 0 {
-		limit = o.Connections
-	}
-	if limit <= 0 {
-		limit = defaultConnections
-	}
-	limit = min(limit, maxConnections)
+	limit := o.limit(c)
 	p := &pool{wire: w, limit: limit, share: 1}
 	if c.HTTP2 && !o.NoKeepAlive {
 		p.share = streams
 	}
 	room := max(limit, min(limit*p.share, maxShared))
-	return &Attack{
+	return &vegetaEngine{
 		mix: m, pool: p, tally: newTally(m, c.Timeout), self: newSelf("/"),
 		start:   time.Now(),
 		queue:   newQueue(newSchedule(c.Arrivals, o.Seed), room, c.Timeout),
@@ -119,7 +85,7 @@ func newAttack(ctx context.Context, c Config, target string, o Options) (*Attack
 // run is the attack. Its workers only ever carry started hits, of which there
 // are no more than the queue has room for; the slack lets a worker that is
 // about to be free count as busy. So vegeta's own limit never binds.
-func (a *Attack) run() {
+func (a *vegetaEngine) run() {
 	defer close(a.done)
 	const slack = 64
 	attacker := vegeta.NewAttacker(
@@ -135,11 +101,11 @@ func (a *Attack) run() {
 	a.pool.close()
 }
 
-func (a *Attack) now() time.Duration { return time.Since(a.start) }
+func (a *vegetaEngine) now() time.Duration { return time.Since(a.start) }
 
 // Pace is the vegeta.Pacer: it returns when the next hit is to be sent. It
 // waits by itself, because vegeta's own wait cannot be cut short.
-func (a *Attack) Pace(time.Duration, uint64) (time.Duration, bool) {
+func (a *vegetaEngine) Pace(time.Duration, uint64) (time.Duration, bool) {
 	for {
 		if a.ctx.Err() != nil {
 			return 0, true
@@ -158,7 +124,7 @@ func (a *Attack) Pace(time.Duration, uint64) (time.Duration, bool) {
 }
 
 // sleep waits until the wait is over, or forever, or until it is woken.
-func (a *Attack) sleep(from, wait time.Duration, timed bool) {
+func (a *vegetaEngine) sleep(from, wait time.Duration, timed bool) {
 	var alarm <-chan time.Time
 	if timed {
 		a.timer.Reset(wait)
@@ -178,32 +144,32 @@ func (a *Attack) sleep(from, wait time.Duration, timed bool) {
 }
 
 // Rate is the rest of the vegeta.Pacer.
-func (a *Attack) Rate(time.Duration) float64 {
+func (a *vegetaEngine) Rate(time.Duration) float64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.queue.rate
 }
 
-// Engine names the engine, as in a scenario.
-func (a *Attack) Engine() string { return "vegeta" }
-
 // Unit is requests per second.
-func (a *Attack) Unit() string { return "req/s" }
+func (a *vegetaEngine) Unit() string { return "req/s" }
 
 // Delay is none: the next hit is paced at the new level.
-func (a *Attack) Delay() time.Duration { return 0 }
+func (a *vegetaEngine) Delay() time.Duration { return 0 }
 
 // Turn offers level requests per second for at most lease. Silence, be it
 // level 0 or the end of the lease, also gives up the hits that still wait for a
 // connection; they are counted nowhere. Levels are kept between 0.001 and a million.
-func (a *Attack) Turn(level float64, lease time.Duration) {
+func (a *vegetaEngine) Turn(level float64, lease time.Duration) {
+	if a.ctx.Err() != nil {
+		return
+	}
 	a.mu.Lock()
 	a.queue.turn(a.now(), level, lease)
 	a.mu.Unlock()
 	a.nudge()
 }
 
-func (a *Attack) nudge() {
+func (a *vegetaEngine) nudge() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -211,29 +177,26 @@ func (a *Attack) nudge() {
 }
 
 // Take returns what has happened since the last Take.
-func (a *Attack) Take() Answers {
+func (a *vegetaEngine) Take() Answers {
 	a.mu.Lock()
-	a.queue.advance(a.now())
-	unsent, dropped := a.queue.unsent, a.queue.dropped
-	a.queue.unsent, a.queue.dropped = 0, 0
-	outstanding, stall := a.queue.outstanding(), a.stall
+	unsent, dropped, outstanding := a.queue.reckon(a.now())
+	stall := a.stall
 	a.stall = 0
 	a.mu.Unlock()
 
 	got := a.tally.take()
-	got.Unsent, got.Dropped, got.InFlight = unsent, dropped, int64(outstanding)
-	got.Done += dropped
-	got.Failed += dropped
-	if dropped > 0 {
-		got.Causes[causeRoom] += dropped
-	}
+	got.Unsent, got.InFlight = unsent, int64(outstanding)
+	got.drop(dropped)
 	a.self.judge(&got, stall, a.pool.size())
 	return got
 }
 
 // Close takes the load away and gives up what is under way.
-func (a *Attack) Close() error {
+func (a *vegetaEngine) Close() error {
 	a.cancel(errClosed)
 	<-a.done
+	a.mu.Lock()
+	a.queue.abandon()
+	a.mu.Unlock()
 	return nil
 }
