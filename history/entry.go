@@ -17,7 +17,8 @@ type Entry struct {
 	Target     string    `json:"target"`
 	Generation string    `json:"generation,omitempty"`
 	Build      string    `json:"build,omitempty"`
-	// Labels are the run's and the target's own; the latter win.
+	// Labels are the run's and the target's own; the latter win. Entries that have the
+	// same share them: they are to be read only.
 	Labels map[string]string `json:"labels,omitempty"`
 	Ending record.Ending     `json:"ending"`
 	// InTurnWith is the other side's record, where the two were measured in turn.

@@ -87,6 +87,7 @@ func (db *DB) Entries(ctx context.Context, f Filter) ([]Entry, error) {
 			return err
 		}
 		defer rows.Close()
+		alike := make(map[string]map[string]string) // labels, by their JSON: many have the same
 		for records := 0; rows.Next(); {
 			var w row
 			if err := rows.Scan(w.fields()...); err != nil {
@@ -98,11 +99,12 @@ func (db *DB) Entries(ctx context.Context, f Filter) ([]Entry, error) {
 			if f.Limit > 0 && records > f.Limit {
 				break
 			}
-			var labels map[string]string
-			if w.labels != "{}" {
+			labels, ok := alike[w.labels]
+			if !ok && w.labels != "{}" {
 				if err := json.Unmarshal([]byte(w.labels), &labels); err != nil {
 					return fmt.Errorf("labels of %s: %w", w.record, err)
 				}
+				alike[w.labels] = labels
 			}
 			e := w.entry(labels)
 			e.Baseline = baselines[e.Scenario] == e.ID

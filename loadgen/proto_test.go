@@ -152,8 +152,8 @@ func TestSharedConnectionDies(t *testing.T) {
 }
 
 // TestHTTP2GoAway: a server that takes its connections away makes reconnects, not
-// failures. Where the generator says that it was itself the limit, a few requests
-// may meet two such ends.
+// failures. A try in which the generator says that it was itself the limit, and
+// requests met two such ends, is made again.
 func TestHTTP2GoAway(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int64
@@ -163,10 +163,16 @@ func TestHTTP2GoAway(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	})
-	a := attack(t, Config{HTTP2: true, Connections: 2, Requests: []Request{{Path: "/", Body: "x"}}}, s.URL, Options{})
-	got := fire(t, a, 500, time.Second)
-	if got.Done == 0 || got.Failed > 0 && got.Limit == "" || got.Failed*10 > got.Reconnects {
+	var got Answers
+	for range 3 {
+		a := attack(t, Config{HTTP2: true, Connections: 2, Requests: []Request{{Path: "/", Body: "x"}}}, s.URL, Options{})
+		got = fire(t, a, 500, time.Second)
+		t.Logf("%d done, %d reconnects, %d failed, limit %q", got.Done, got.Reconnects, got.Failed, got.Limit)
+		if got.Failed == 0 || got.Limit == "" {
+			break
+		}
+	}
+	if got.Done == 0 || got.Failed != 0 {
 		t.Errorf("%d of %d failed: %v", got.Failed, got.Done, got.Causes)
 	}
-	t.Logf("%d done, %d reconnects, %d failed, limit %q", got.Done, got.Reconnects, got.Failed, got.Limit)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,28 +115,25 @@ func build(t *testing.T, dir, name string, posts int) string {
 // its own, so both are started several times.
 func costRatio(t *testing.T) (ratio, se float64) {
 	t.Helper()
-	const starts, turns, pages = 10, 20, 20
+	const starts, warm, turns, pages = 10, 10, 20, 20
 	var logs []float64
 	for range starts {
-		old, new := startBuild(t, oldPosts, 18080), startBuild(t, newPosts, 18082)
-		for range 10 { // to warm them up
-			old.cpu(t, pages)
-			new.cpu(t, pages)
-		}
-		var was, is time.Duration
-		for turn := range turns {
-			first, second, cpu1, cpu2 := old, new, &was, &is
-			if turn%2 == 1 {
-				first, second, cpu1, cpu2 = new, old, &is, &was
+		builds := [2]server{startBuild(t, oldPosts, 18080), startBuild(t, newPosts, 18082)}
+		var cost [2]float64 // seconds a request
+		for turn := -warm; turn < turns; turn++ {
+			for n := range builds {
+				i := (n + turn + warm) % 2 // each is the first as often as the other
+				if cpu := builds[i].cpu(t, pages); turn >= 0 {
+					cost[i] += cpu.Seconds() / (turns * pages)
+				}
 			}
-			*cpu1 += first.cpu(t, pages)
-			*cpu2 += second.cpu(t, pages)
 		}
-		old.child.Stop()
-		new.child.Stop()
-		logs = append(logs, math.Log(is.Seconds()/was.Seconds()))
-		t.Logf("a request of %d posts costs %.3f ms, one of %d %.3f ms: %+.2f%%", oldPosts, 1e3*was.Seconds()/(turns*pages),
-			newPosts, 1e3*is.Seconds()/(turns*pages), 100*math.Expm1(logs[len(logs)-1]))
+		for _, b := range builds {
+			b.child.Stop()
+		}
+		logs = append(logs, math.Log(cost[1]/cost[0]))
+		t.Logf("a request of %d posts costs %.3f ms, one of %d %.3f ms: %+.2f%%", oldPosts, 1e3*cost[0],
+			newPosts, 1e3*cost[1], 100*math.Expm1(logs[len(logs)-1]))
 	}
 	var mean, variance float64
 	for _, v := range logs {
@@ -162,22 +158,12 @@ func startBuild(t *testing.T, posts, port int) server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := server{url: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	if answer, err := http.Get(s.url); err == nil {
-		answer.Body.Close()
-		t.Fatalf("something else listens at %s already", s.url)
-	}
-	s.child, err = supervise.Start(supervise.Command{
-		Args: []string{"./run", "django-cpu"}, CPUs: cpus[len(cpus)-1:], Grace: 10 * time.Second,
-		Env: map[string]string{
-			"SATURATE_RUN": t.TempDir(), "SATURATE_POSTS": strconv.Itoa(posts),
-			"SATURATE_PORT": strconv.Itoa(port), "SATURATE_STATS_PORT": strconv.Itoa(port + 1),
-		},
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	wantFree(t, addr)
+	s := server{url: "http://" + addr}
+	s.child = startStack(t, "django-cpu", cpus[len(cpus)-1:], map[string]string{
+		"SATURATE_POSTS": strconv.Itoa(posts), "SATURATE_PORT": strconv.Itoa(port), "SATURATE_STATS_PORT": strconv.Itoa(port + 1),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.child.Stop() })
 	awaitHealth(t, s.child, s.url)
 	return s
 }

@@ -41,10 +41,7 @@ func TestShowsGenerations(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	r, _ := measure(t, saturate(t), scenario)
-	for try := 1; try < 3 && spoilt(r); try++ {
-		r, _ = measure(t, saturate(t), scenario)
-	}
+	r, _ := measureAgain(t, saturate(t), scenario)
 	if r.Ending != ramp.Found || len(r.Targets) != 2 {
 		t.Fatalf("ended %s", r.Ending)
 	}

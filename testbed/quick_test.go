@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"saturate/record"
-	"saturate/stress"
 )
 
 // TestQuick measures each kind of real server once, Django also out of memory,
@@ -23,10 +22,7 @@ func TestQuick(t *testing.T) {
 			continue
 		}
 		t.Run(want.scenario, func(t *testing.T) {
-			r, exit := measure(t, program, want.scenario, "--precision", "quick")
-			for try := 1; try < 3 && spoilt(r); try++ {
-				r, exit = measure(t, program, want.scenario, "--precision", "quick")
-			}
+			r, exit := measureAgain(t, program, want.scenario, "--precision", "quick")
 			if r.Ending != record.Found || exit != 0 {
 				t.Fatalf("ended %s with exit code %d", r.Ending, exit)
 			}
@@ -45,14 +41,4 @@ func TestQuick(t *testing.T) {
 			}
 		})
 	}
-}
-
-// spoilt tells that somebody else was the limit, or that the machine became faster
-// while the target was held, so that its limit was never reached.
-func spoilt(r *record.Record) bool {
-	if r.Ending == record.Inconclusive {
-		return true
-	}
-	b := r.Targets[0].Repeats[0].Bottleneck
-	return b != nil && b.Name == stress.NoneReached
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -41,11 +42,8 @@ func TestQuickStarts(t *testing.T) {
 	} {
 		t.Run(s.stack, func(t *testing.T) {
 			addr := strings.TrimPrefix(s.url, "http://")
-			if conn, err := net.Dial("tcp", addr); err == nil {
-				conn.Close()
-				t.Fatalf("something listens at %s already", addr)
-			}
-			child := startStack(t, s.stack)
+			wantFree(t, addr)
+			child := startStack(t, s.stack, nil, nil)
 			awaitHealth(t, child, s.url)
 			for _, page := range s.pages {
 				path, body, _ := strings.Cut(page, " ")
@@ -97,11 +95,22 @@ func TestStackIsNamedForItsScenario(t *testing.T) {
 	}
 }
 
-func startStack(t *testing.T, stack string) *supervise.Child {
+// wantFree wants nobody to listen at an address.
+func wantFree(t *testing.T, addr string) {
 	t.Helper()
-	child, err := supervise.Start(supervise.Command{
-		Args: []string{"./run", stack}, Env: map[string]string{"SATURATE_RUN": t.TempDir()}, Grace: 10 * time.Second,
-	})
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		conn.Close()
+		t.Fatalf("something listens at %s already", addr)
+	}
+}
+
+// startStack runs a stack until the test ends: on some CPUs, or any, and with
+// more in its environment.
+func startStack(t *testing.T, stack string, cpus []int, env map[string]string) *supervise.Child {
+	t.Helper()
+	c := supervise.Command{Args: []string{"./run", stack}, CPUs: cpus, Env: map[string]string{"SATURATE_RUN": t.TempDir()}, Grace: 10 * time.Second}
+	maps.Copy(c.Env, env)
+	child, err := supervise.Start(c)
 	if err != nil {
 		t.Fatal(err)
 	}

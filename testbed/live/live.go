@@ -114,15 +114,12 @@ func (b *Bed) StartServer(s *Server) error {
 	if err != nil {
 		return err
 	}
-	ini, err := filepath.Abs(filepath.Join(b.Testbed, "live", "uwsgi.ini"))
-	if err != nil {
-		return err
-	}
 	s.child, err = supervise.Start(supervise.Command{
-		Args: []string{"uwsgi", "--set-ph", "web-port=" + port, "--set-ph", "stats-port=" + stats, "--set-ph", "pid-file=" + s.Pidfile, "--ini", ini},
+		Args: []string{"uwsgi", "--ini", "uwsgi.ini", "--processes", "8", "--safe-pidfile", s.Pidfile},
 		Dir:  filepath.Join(b.Testbed, "django"),
 		Env: map[string]string{
 			"SATURATE_POSTS": "4", "SATURATE_BACKEND_MS": "40", // as testbed/run's django-workers
+			"SATURATE_PORT": port, "SATURATE_STATS_PORT": stats,
 			"PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "2",
 		},
 	})
