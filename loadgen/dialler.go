@@ -83,6 +83,9 @@ type pause struct {
 const shortestPause, longestPause = time.Millisecond, 64 * time.Millisecond
 
 func (p *pause) begin(now time.Duration, why error) {
+	if now < p.until { // tried before it began, several at once: one refusal, and not so many
+		return
+	}
 	p.length = min(max(shortestPause, 2*p.length), longestPause)
 	p.until, p.why = now+p.length, why
 }

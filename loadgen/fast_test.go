@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"saturate/loadgen/internal/epoll"
 	"saturate/loadgen/internal/socket"
 )
 
@@ -252,6 +255,13 @@ func TestPause(t *testing.T) {
 	if p.length != longestPause {
 		t.Errorf("%v after twenty failures", p.length)
 	}
+	p.end()
+	for range orders { // refused together
+		p.begin(now, io.EOF)
+	}
+	if p.length != shortestPause {
+		t.Errorf("%v after one failure of several", p.length)
+	}
 	if p.end(); p.until != 0 || p.length != 0 {
 		t.Errorf("%+v after a success", p)
 	}
@@ -389,6 +399,61 @@ func TestLateForConnection(t *testing.T) {
 	s.expire()
 	if got := s.tally.take(); got.Failed != 0 {
 		t.Errorf("%v", got.Causes)
+	}
+}
+
+// TestRests: as long as a pause lasts no connection is asked for.
+func TestRests(t *testing.T) {
+	t.Parallel()
+	s, d := still(t, Config{}, speak(t, "tcp", "127.0.0.1:0", answers("")))
+	defer socket.Close(d.fd)
+	s.at = s.now()
+	s.refused(d.link, unix.ECONNREFUSED)
+	for _, test := range []struct {
+		at      time.Duration
+		ordered int
+		refused uint64
+	}{{s.at, 0, 2}, {s.pause.until - 1, 0, 1}, {s.pause.until, 1, 0}} {
+		s.at = test.at
+		l := s.spare()
+		s.bind(l, hit{})
+		s.dial(l)
+		if got := s.tally.take(); len(s.dialler.orders) != test.ordered || got.Causes["connection refused"] != test.refused {
+			t.Errorf("%v before the pause ends: %d orders, %v", s.pause.until-s.at, len(s.dialler.orders), got.Causes)
+		}
+	}
+}
+
+// TestSilent: a hit that waits for a connection is not sent once the load is
+// gone, although one has become free.
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	s, d := still(t, Config{}, speak(t, "tcp", "127.0.0.1:0", answers("")))
+	if err := s.adopt(d.fd); err != nil {
+		t.Fatal(err)
+	}
+	s.tally.take()
+	s.at = s.now()
+	s.waiting.push(hit{at: s.at, ready: s.at})
+	s.launch()
+	if got := s.tally.take(); got.Sent != 0 || s.waiting.len() != 0 {
+		t.Errorf("%d sent in silence, %d wait", got.Sent, s.waiting.len())
+	}
+}
+
+// TestStandsStill: a thread that was stopped is noticed, also where answers came
+// meanwhile.
+func TestStandsStill(t *testing.T) {
+	t.Parallel()
+	s, d := still(t, Config{}, speak(t, "tcp", "127.0.0.1:0", answers("")))
+	defer socket.Close(d.fd)
+	s.at, s.nap = s.now()-time.Second, time.Millisecond
+	s.round([]epoll.Event{{Of: d.link.token(), What: epoll.Readable}})
+	if _, _, stall := s.take(); stall < time.Second-time.Millisecond {
+		t.Errorf("stood still for %v, want a second", stall)
+	}
+	if _, _, stall := s.take(); stall != 0 {
+		t.Errorf("%v again", stall)
 	}
 }
 

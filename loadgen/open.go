@@ -13,8 +13,7 @@ const orders = 8
 
 // begin sends a hit's request on a free connection.
 func (s *shard) begin(h hit) {
-	if s.at-h.ready > tooLate {
-		s.queue.lapse(s.at)
+	if s.givenUp(h) {
 		return
 	}
 	l := s.idle.last
@@ -24,18 +23,28 @@ func (s *shard) begin(h hit) {
 	s.at = s.now()
 }
 
-// reach has a connection opened for a hit. In silence the hit is given up.
+// reach has a connection opened for a hit.
 func (s *shard) reach(h hit) {
+	if s.givenUp(h) {
+		return
+	}
+	l := s.spare()
+	s.bind(l, h)
+	s.dial(l)
+}
+
+// givenUp ends a started hit that is not to be sent any more: in silence, or
+// because it waited too long for us.
+func (s *shard) givenUp(h hit) bool {
 	switch {
 	case s.queue.silent(s.at):
 		s.queue.end(s.at)
 	case s.at-h.ready > tooLate:
 		s.queue.lapse(s.at)
 	default:
-		l := s.spare()
-		s.bind(l, h)
-		s.dial(l)
+		return false
 	}
+	return true
 }
 
 func (s *shard) bind(l *link, h hit) {

@@ -127,6 +127,9 @@ func (q *queue) admit(now time.Duration) bool {
 
 // wait is how long nothing will happen by itself; false where nothing will at all.
 func (q *queue) wait(now time.Duration) (time.Duration, bool) {
+	if q.due.len() > 0 {
+		return 0, true
+	}
 	at, ok := q.event()
 	if q.line.len() > 0 {
 		if end := q.line.first() + q.patience + 1; !ok || end < at {

@@ -118,6 +118,25 @@ func TestStallOverTheLease(t *testing.T) {
 	}
 }
 
+// TestRoomForTheLine: a hit that is given room while nobody looks is to be
+// started at once, and not when the next one is intended.
+func TestRoomForTheLine(t *testing.T) {
+	q := evenQueue(1, 1, time.Minute)
+	startAll(q, time.Second)
+	q.advance(2500 * ms)
+	if wait, ok := q.wait(2500 * ms); !ok || wait != 500*ms {
+		t.Errorf("waits %v %v without room, want 500 ms until the next hit", wait, ok)
+	}
+	q.end(2500 * ms)
+	if wait, ok := q.wait(2500 * ms); !ok || wait != 0 {
+		t.Errorf("waits %v %v with a hit due", wait, ok)
+	}
+	startAll(q, 2500*ms)
+	if wait, ok := q.wait(2500 * ms); !ok || wait != 500*ms {
+		t.Errorf("waits %v %v once it is started, want 500 ms", wait, ok)
+	}
+}
+
 // TestLapse: a hit whose goroutine was late is unsent, and its room is free again.
 func TestLapse(t *testing.T) {
 	q := evenQueue(1000, 1, time.Second)

@@ -27,6 +27,7 @@ type shard struct {
 	mu     sync.Mutex // held by the thread but while it waits
 	closed bool
 	at     time.Duration // the time, when last looked at
+	nap    time.Duration // how long the thread meant to wait from then on
 	stall  time.Duration // the longest that a wait was late since the last take
 	queue  *queue
 	links  []*link // by place
@@ -68,9 +69,6 @@ func (s *shard) run() {
 			return
 		}
 		events = s.poll.Wait(wait)
-		if wait > 0 && len(events) == 0 {
-			s.overslept(wait)
-		}
 	}
 }
 
@@ -82,7 +80,11 @@ func (s *shard) round(events []epoll.Event) (wait time.Duration, more bool) {
 	if s.closed {
 		return 0, false
 	}
-	s.at = s.now()
+	now := s.now()
+	if s.nap > 0 {
+		s.stall = max(s.stall, now-s.at-s.nap)
+	}
+	s.at = now
 	for _, d := range s.dialler.take() {
 		s.dialled(d)
 		s.launch()
@@ -93,7 +95,8 @@ func (s *shard) round(events []epoll.Event) (wait time.Duration, more bool) {
 	}
 	s.expire()
 	s.launch()
-	return s.wait(), true
+	s.nap = s.wait()
+	return s.nap, true
 }
 
 // launch sends what is due: on connections that are free, those that wait for
@@ -129,13 +132,6 @@ func (s *shard) wait() time.Duration {
 		return -1
 	}
 	return max(d, s.quantum)
-}
-
-// overslept notes how late a wait ended.
-func (s *shard) overslept(wait time.Duration) {
-	s.mu.Lock()
-	s.stall = max(s.stall, s.now()-s.at-wait)
-	s.mu.Unlock()
 }
 
 // expire ends what has lasted too long.
