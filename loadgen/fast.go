@@ -20,7 +20,6 @@ type fastEngine struct {
 	*plan
 	self   *self
 	shards []*shard
-	raised bool // GOMAXPROCS, by one
 	close  sync.Once
 }
 
@@ -54,6 +53,9 @@ func newFast(c Config, target string, o Options) (Loader, error) {
 		return nil, err
 	}
 	f := &fastEngine{plan: p, self: newSelf("/")}
+	// While a shard sleeps briefly it keeps its P, and while it is busy too: the
+	// one more is for everybody else.
+	addProcs(1)
 	limit := o.limit(c)
 	n := max(1, min(int(f.self.cpus()), limit/connectionsPerShard))
 	for i := range n {
@@ -69,10 +71,6 @@ func newFast(c Config, target string, o Options) (Loader, error) {
 		f.Close()
 		return nil, fmt.Errorf("dial ahead: %w", err)
 	}
-	// While a shard sleeps briefly it keeps its P, and while it is busy too: the
-	// one more is for everybody else.
-	addProcs(1)
-	f.raised = true
 	for _, s := range f.shards {
 		s.start()
 	}
@@ -161,9 +159,7 @@ func (f *fastEngine) Close() error {
 		for _, s := range f.shards {
 			s.stop()
 		}
-		if f.raised {
-			addProcs(-1)
-		}
+		addProcs(-1)
 	})
 	return nil
 }
