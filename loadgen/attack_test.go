@@ -101,6 +101,7 @@ func upTo(t testing.TB, a Loader, rate float64, done uint64) Answers {
 
 // fairly makes a test's try, and up to two more where one went wrong while the
 // generator says that it was itself the limit: then the machine was too busy.
+// wrong is for what that can be the cause of, and t.Errorf for all else.
 func fairly(t *testing.T, try func(wrong func(format string, args ...any)) Answers) {
 	t.Helper()
 	for range 3 {
@@ -247,11 +248,14 @@ func testTimeouts(t *testing.T, engine string) {
 	fairly(t, func(wrong func(string, ...any)) Answers {
 		a := attack(t, Config{Engine: engine, Timeout: 100 * time.Millisecond}, s.URL, Options{})
 		got := fire(t, a, 100, 300*time.Millisecond)
-		if got.Done == 0 || got.Timeouts != got.Done || got.Failed != got.Done || got.Causes[causeTimeout] != got.Done {
-			wrong("%d done, %d failed, %d timeouts: %v", got.Done, got.Failed, got.Timeouts, got.Causes)
+		if got.Timeouts != got.Done || got.Failed != got.Done {
+			t.Errorf("%d done, %d failed, %d timeouts: %v", got.Done, got.Failed, got.Timeouts, got.Causes)
+		}
+		if got.Done == 0 || got.Causes[causeTimeout] != got.Done {
+			wrong("%d done: %v", got.Done, got.Causes)
 		}
 		if got.Reconnects != 0 {
-			wrong("%d timeouts were tried again", got.Reconnects)
+			t.Errorf("%d timeouts were tried again", got.Reconnects)
 		}
 		return got
 	})
@@ -297,11 +301,11 @@ func testConnectionBound(t *testing.T, engine string) {
 		if n := most.Load(); n != 5 {
 			wrong("%d connections, want 5", n)
 		}
-		if got.Dropped == 0 || got.Causes[causeRoom] != got.Dropped || got.Unsent > got.Dropped/10 {
+		if got.Dropped == 0 || got.Unsent > got.Dropped/10 {
 			wrong("%d dropped, %d unsent: %v", got.Dropped, got.Unsent, got.Causes)
 		}
-		if got.Done != got.Sent+got.Dropped {
-			wrong("%d done, but %d sent and %d dropped", got.Done, got.Sent, got.Dropped)
+		if got.Done != got.Sent+got.Dropped || got.Causes[causeRoom] != got.Dropped {
+			t.Errorf("%d done, but %d sent and %d dropped: %v", got.Done, got.Sent, got.Dropped, got.Causes)
 		}
 		// Those that were sent had waited for a connection, nearly until the timeout.
 		if late, service := got.Latency.ValueAtQuantile(90), got.Service.ValueAtQuantile(50); late < 300_000 || service > 200_000 {
@@ -551,14 +555,16 @@ func testLeaseExpires(t *testing.T, engine string) {
 		a.Turn(20, 545*time.Millisecond)
 		time.Sleep(900 * time.Millisecond)
 		got := sum(t, a, 5*time.Second)
-		if n := got.Sent + got.Unsent; n != 10 {
+		if n := got.Sent + got.Unsent; n > 10 {
+			t.Errorf("%d hits in a lease of 545 ms at 20/s, want 10", n)
+		} else if n < 10 { // the last is given up where the lease has ended first
 			wrong("%d hits in a lease of 545 ms at 20/s, want 10", n)
 		}
 		begin := time.Now()
 		a.Turn(200, 200*time.Millisecond)
 		time.Sleep(20 * time.Millisecond)
 		if more := a.Take(); float64(more.Sent) > 20*max(1, time.Since(begin).Seconds()/.02) {
-			wrong("a burst of %d on the new lease", more.Sent)
+			t.Errorf("a burst of %d on the new lease", more.Sent)
 		}
 		return got
 	})

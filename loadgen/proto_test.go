@@ -100,7 +100,9 @@ func TestHTTP2Shares(t *testing.T) {
 		a := attack(t, Config{HTTP2: true, Connections: 3}, s.URL, Options{})
 		defer a.Close()
 		got := fire(t, a, 500, time.Second)
-		if n := conns.Load(); n != 3 {
+		if n := conns.Load(); n > 3 {
+			t.Errorf("%d connections, want 3", n)
+		} else if n < 3 {
 			wrong("%d connections, want 3", n)
 		}
 		if got.Failed != 0 || got.Dropped != 0 || got.Latency.ValueAtQuantile(50) > 600_000 {

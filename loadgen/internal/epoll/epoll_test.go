@@ -27,11 +27,14 @@ func kinds(t *testing.T, test func(t *testing.T, p *Poller)) {
 func TestWaitTakesItsTime(t *testing.T) {
 	kinds(t, func(t *testing.T, p *Poller) {
 		for _, d := range []time.Duration{0, 50 * time.Microsecond, 300 * time.Microsecond, 3 * time.Millisecond, 30 * time.Millisecond} {
-			begin := time.Now()
-			for time.Since(begin) < d { // a signal may end a wait early
+			begin, waits := time.Now(), 0
+			for ; time.Since(begin) < d; waits++ { // a signal may end a wait early
 				if all := p.Wait(d - time.Since(begin)); len(all) != 0 {
 					t.Fatalf("%v", all)
 				}
+			}
+			if waits > 20 {
+				t.Errorf("%d waits for %v: it spins", waits, d)
 			}
 			if d == 0 {
 				p.Wait(0)
