@@ -54,7 +54,8 @@ shows: build
 	$(GO) test -run '^$$' -bench Search -benchtime 1x -timeout 4h ./ramp
 
 # Beside wrk, h2load, ab, vegeta, fortio, hey and k6: some ten minutes; see
-# docs/generator.md. SATURATE_SHOWS=1 makes it the long form.
+# docs/generator.md. SATURATE_SHOWS=1 makes it the long form, which fails where a
+# figure misses what it is to be.
 bench:
 	@testbed/rivals/install; case $$? in \
 	0) SATURATE_STACKS=1 $(GO) test -count=1 -timeout 2h -v ./testbed/rivals ;; \

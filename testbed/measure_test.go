@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,8 +14,11 @@ import (
 	"saturate/stress"
 )
 
-// bottlenecks is what each scenario was built to run out of.
-var bottlenecks = []struct{ scenario, bottleneck string }{
+// A built scenario is one with what it was built to run out of.
+type built struct{ scenario, bottleneck string }
+
+// bottlenecks are the scenarios of the real servers, and the quickstart.
+var bottlenecks = []built{
 	{"quickstart", "workers"},
 	{"django-cpu", "cpu"},
 	{"django-workers", "workers"},
@@ -94,6 +99,43 @@ func spoilt(r *record.Record) bool {
 	}
 	b := r.Targets[0].Repeats[0].Bottleneck
 	return b != nil && b.Name == stress.NoneReached
+}
+
+// wantFound wants an answer, with the right bottleneck and next to no failures.
+func wantFound(t *testing.T, r *record.Record, bottleneck string) {
+	t.Helper()
+	if r.Ending != record.Found {
+		t.Fatalf("ended %s", r.Ending)
+	}
+	repeat := r.Targets[0].Repeats[0]
+	if repeat.Bottleneck.Name != bottleneck {
+		t.Errorf("the bottleneck is %s, want %s", repeat.Bottleneck.Name, bottleneck)
+	}
+	if share := float64(repeat.Failed) / float64(repeat.Done); share > .001 {
+		t.Errorf("%d of %d requests failed", repeat.Failed, repeat.Done)
+	}
+	if s := repeat.Sustained; s.Rate <= 0 || s.AtLimit < s.Rate*.9 || s.Interval.Lo >= s.Interval.Hi {
+		t.Errorf("sustained %+v", s)
+	}
+}
+
+// rounds is how often a long proof measures: SATURATE_ROUNDS, or so often.
+func rounds(often int) int {
+	if n, err := strconv.Atoi(os.Getenv("SATURATE_ROUNDS")); err == nil {
+		return n
+	}
+	return often
+}
+
+// chosen are the scenarios that SATURATE_ONLY names, or all.
+func chosen(all ...built) (list []built) {
+	only := os.Getenv("SATURATE_ONLY")
+	for _, s := range all {
+		if only == "" || slices.Contains(strings.Split(only, ","), s.scenario) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // tell makes a test without the real servers say what it left out.

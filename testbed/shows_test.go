@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -28,13 +26,10 @@ type tries struct {
 func TestShows(t *testing.T) {
 	tell(t, "SATURATE_SHOWS", "the long proofs with real servers")
 	program := saturate(t)
-	rounds := 10
-	if n, err := strconv.Atoi(os.Getenv("SATURATE_ROUNDS")); err == nil {
-		rounds = n
-	}
+	n := rounds(10)
 	found := make(map[string]*tries)
-	for round := range rounds {
-		for _, s := range chosen() {
+	for round := range n {
+		for _, s := range chosen(bottlenecks...) {
 			t.Run(fmt.Sprintf("%s/%d", s.scenario, round+1), func(t *testing.T) {
 				r, _ := measure(t, program, s.scenario)
 				if found[s.scenario] == nil {
@@ -45,7 +40,7 @@ func TestShows(t *testing.T) {
 		}
 	}
 	table(t, found)
-	for _, s := range chosen() {
+	for _, s := range chosen(bottlenecks...) {
 		f := found[s.scenario]
 		if f == nil || len(f.rates) == 0 {
 			continue
@@ -53,7 +48,7 @@ func TestShows(t *testing.T) {
 		if sd := robust(f.limits); sd > .02 {
 			t.Errorf("%s: robust standard deviation %.1f %%", s.scenario, 100*sd)
 		}
-		if valid := rounds - f.void; f.wrong*10 > valid {
+		if valid := n - f.void; f.wrong*10 > valid {
 			t.Errorf("%s: the wrong bottleneck %d times of %d", s.scenario, f.wrong, valid)
 		}
 		if f.worst > .001 {
@@ -97,7 +92,7 @@ func table(t *testing.T, found map[string]*tries) {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "scenario\tfound\tvoid\twrong\tat limit\trobust sd %\tsustained\tfailed %\ttrips\t")
-	for _, s := range chosen() {
+	for _, s := range chosen(bottlenecks...) {
 		if f := found[s.scenario]; f != nil {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.1f\t%.2f\t%.1f\t%.3f\t%d\t\n", s.scenario, len(f.rates), f.void, f.wrong,
 				median(f.limits), 100*robust(f.limits), median(f.rates), 100*float64(f.failed)/float64(max(f.done, 1)), f.trips)
@@ -105,17 +100,6 @@ func table(t *testing.T, found map[string]*tries) {
 	}
 	w.Flush()
 	t.Logf("\n%s", &b)
-}
-
-// chosen are the scenarios that SATURATE_ONLY names, or all.
-func chosen() (list []struct{ scenario, bottleneck string }) {
-	only := os.Getenv("SATURATE_ONLY")
-	for _, s := range bottlenecks {
-		if only == "" || slices.Contains(strings.Split(only, ","), s.scenario) {
-			list = append(list, s)
-		}
-	}
-	return list
 }
 
 func median(v []float64) float64 {

@@ -30,13 +30,17 @@ func (b *bed) interleave(t *testing.T, n int, serve func(t *testing.T) server, l
 	return runs
 }
 
+// sample is a figure of each of a generator's runs.
+func (f found) sample(name string, figure func(run) float64) (s []float64) {
+	for _, r := range f[name] {
+		s = append(s, figure(r))
+	}
+	return s
+}
+
 // of is the median of a figure over a generator's runs.
 func (f found) of(name string, figure func(run) float64) float64 {
-	var sample []float64
-	for _, r := range f[name] {
-		sample = append(sample, figure(r))
-	}
-	return median(sample)
+	return median(f.sample(name, figure))
 }
 
 // ratio is the median, over the rounds, of what a request costs a rival over
@@ -51,11 +55,8 @@ func (f found) ratio(rival, our string) float64 {
 
 // spread is the least and the greatest of a figure.
 func (f found) spread(name string, figure func(run) float64) string {
-	var sample []float64
-	for _, r := range f[name] {
-		sample = append(sample, figure(r))
-	}
-	return fmt.Sprintf("%.2f-%.2f", slices.Min(sample), slices.Max(sample))
+	s := f.sample(name, figure)
+	return fmt.Sprintf("%.2f-%.2f", slices.Min(s), slices.Max(s))
 }
 
 // TestBesideFlatOut is what a request costs the generator where 50 connections
@@ -76,9 +77,9 @@ func TestBesideFlatOut(t *testing.T) {
 			tab := newTable(fmt.Sprintf("Flat out, 50 connections, %s, %d rounds; load average before: %s", s.name, n, load),
 				"generator", "CPU us/request", "least-most", "its cost over ours", "asked", "requests/s", "server busy", "others' CPU")
 			for _, g := range all {
-				goal, ratio := goals[g.name], runs.ratio(g.name, fast.name)
+				ratio := runs.ratio(g.name, fast.name)
 				tab.row(g.name, fmt.Sprintf("%.2f", runs.of(g.name, run.cost)), runs.spread(g.name, run.cost), fmt.Sprintf("%.2f", ratio),
-					verdict(goal, ratio), fmt.Sprintf("%.0f", runs.of(g.name, run.rate)),
+					tab.atLeast(goals[g.name], ratio), fmt.Sprintf("%.0f", runs.of(g.name, run.rate)),
 					percent(runs.of(g.name, func(r run) float64 { return r.busy })), percent(runs.of(g.name, func(r run) float64 { return r.others })))
 			}
 			tab.print(t, machine(t), left(missing))
@@ -88,16 +89,6 @@ func TestBesideFlatOut(t *testing.T) {
 
 // goals are how many times ours a request is to cost others, at least.
 var goals = map[string]float64{"wrk": .95, "h2load": 1.1, "fortio": 1.05, "vegeta": 2.7, "k6": 6}
-
-func verdict(goal, got float64) string {
-	switch {
-	case goal == 0:
-		return ""
-	case got < goal:
-		return fmt.Sprintf("%.2f: missed", goal)
-	}
-	return fmt.Sprintf("%.2f: met", goal)
-}
 
 func load50(rate float64) load {
 	length := 2 * time.Second

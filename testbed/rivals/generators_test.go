@@ -16,6 +16,8 @@ type load struct {
 	rate        float64 // requests per second, evenly; 0 is as many as the connections carry
 	connections int     // at most
 	length      time.Duration
+	seed        uint64 // of Poisson arrivals, which only ours has
+	shards      int    // of ours, flat out; 0 is one
 	report      string // a file for what the generator found; empty for none
 }
 

@@ -53,9 +53,6 @@ const (
 	lease = 500 * time.Millisecond
 )
 
-// seed of what arrives when; any other would do.
-const seed = 1
-
 func offer() error {
 	var o order
 	if err := json.NewDecoder(os.Stdin).Decode(&o); err != nil {
@@ -102,12 +99,12 @@ func offer() error {
 // what the connections carry: each is given the next hit at once.
 func ours(name string, traffic loadgen.Config) generator {
 	input := func(l load) string {
-		o := order{URL: l.url, Traffic: traffic, Rate: l.rate, Length: l.length, Connections: min(50, l.connections), Seed: seed}
+		o := order{URL: l.url, Traffic: traffic, Rate: l.rate, Length: l.length, Connections: min(50, l.connections), Seed: l.seed}
 		o.Traffic.Connections = loadgen.Connections(l.connections)
 		o.Traffic.Requests = []loadgen.Request{{Path: "/"}}
 		if o.Rate == 0 {
 			const flatOut, line = 400_000, 100 * time.Millisecond
-			o.Rate, o.Traffic.Timeout = flatOut, line
+			o.Rate, o.Traffic.Timeout = flatOut*float64(max(1, l.shards)), line
 		}
 		text, _ := json.Marshal(o) // of numbers and strings
 		return string(text)
@@ -115,9 +112,14 @@ func ours(name string, traffic loadgen.Config) generator {
 	return generator{name: name, program: os.Args[0], args: func(load) []string { return nil }, input: input, latency: ourLatency}
 }
 
+// accountOf is what ours said at its end.
+func accountOf(output string) (a account, err error) {
+	err = json.Unmarshal([]byte(output), &a)
+	return a, err
+}
+
 func ourLatency(_ load, output string) (latency, error) {
-	var a account
-	err := json.Unmarshal([]byte(output), &a)
+	a, err := accountOf(output)
 	return latency{of(a.Mean, time.Millisecond), of(a.P90, time.Millisecond)}, err
 }
 

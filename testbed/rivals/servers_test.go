@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -112,7 +111,7 @@ func (b *bed) serve(t *testing.T, l *net.TCPListener, cpu string, a *arrivals, a
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := fmt.Sprintf("http://%s/", l.Addr())
+	addr := l.Addr().String()
 	l.Close()
 	a.words[0], a.words[1] = 0, 0
 	cmd := exec.Command("taskset", append([]string{"-c", cpu, b.program}, args...)...)
@@ -132,11 +131,11 @@ func (b *bed) serve(t *testing.T, l *net.TCPListener, cpu string, a *arrivals, a
 		in.Close()
 		cmd.Wait()
 	})
-	await(t, url, func() bool { // the socket listened before it ran
+	await(t, addr, func() bool { // the socket listened before it ran
 		_, connections := a.count()
 		return connections > 0
 	})
-	return server{url, cmd.Process.Pid, a.count, a.copy}
+	return server{"http://" + addr + "/", cmd.Process.Pid, a.count, a.copy}
 }
 
 const nginxConf = `daemon off; master_process off; pid nginx.pid; error_log stderr warn;
@@ -174,8 +173,8 @@ func (b *bed) nginx(t *testing.T) server {
 		cmd.Process.Signal(unix.SIGTERM)
 		cmd.Wait()
 	})
+	await(t, addr, func() bool { return true })
 	url := "http://" + addr + "/"
-	await(t, url, func() bool { return true })
 	var asked int64 // of the status page, each on a connection of its own
 	count := func() (requests, connections int64) {
 		asked++
@@ -206,12 +205,12 @@ func nginxStatus(t *testing.T, url string) (requests, connections int64) {
 }
 
 // await waits until a server can be connected to and is up, and says nothing to it.
-func await(t *testing.T, url string, up func() bool) {
+func await(t *testing.T, addr string, up func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for called := false; ; time.Sleep(10 * time.Millisecond) {
 		if !called {
-			c, err := net.Dial("tcp", strings.Trim(url, "htp:/"))
+			c, err := net.Dial("tcp", addr)
 			if called = err == nil; called {
 				c.Close()
 			}
@@ -221,7 +220,7 @@ func await(t *testing.T, url string, up func() bool) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: nobody is there", url)
+			t.Fatalf("%s: nobody is there", addr)
 		}
 	}
 }

@@ -14,8 +14,9 @@ import (
 
 // A table is printed as Markdown.
 type table struct {
-	text strings.Builder
-	w    *tabwriter.Writer
+	text   strings.Builder
+	w      *tabwriter.Writer
+	missed int // of what was asked
 }
 
 func newTable(title string, columns ...string) *table {
@@ -35,7 +36,26 @@ func (tab *table) row(cells ...string) {
 	fmt.Fprintf(tab.w, "\t %s \t\n", strings.Join(cells, " \t "))
 }
 
+// asked is a cell that tells what a figure is to be, and whether it is.
+func (tab *table) asked(what string, met bool) string {
+	if met {
+		return what + ": met"
+	}
+	tab.missed++
+	return what + ": missed"
+}
+
+// atLeast is asked of a figure that may be greater; 0 asks for nothing.
+func (tab *table) atLeast(goal, got float64) string {
+	if goal == 0 {
+		return ""
+	}
+	return tab.asked(fmt.Sprintf("%.2f", goal), got >= goal)
+}
+
+// print ends the table. A miss fails the long form only, which is for a quiet machine.
 func (tab *table) print(t *testing.T, notes ...string) {
+	t.Helper()
 	tab.w.Flush()
 	for _, n := range notes {
 		if n != "" {
@@ -43,6 +63,9 @@ func (tab *table) print(t *testing.T, notes ...string) {
 		}
 	}
 	t.Log(tab.text.String())
+	if tab.missed > 0 && long() {
+		t.Errorf("%d of the figures that are asked for are missed: see the table", tab.missed)
+	}
 }
 
 // machine tells what the figures are of.
