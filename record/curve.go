@@ -67,8 +67,8 @@ func (r *Repeat) Curve(unit string) []appweight.CostPoint {
 		if !known || !loaded || s.Verdict != stress.OutcomeSustained || !(work > 0) || !(done > 0) {
 			continue
 		}
-		// Requests arrive by chance; the level is what they come to.
-		all = append(all, appweight.CostPoint{PerSecond: work / done * s.Level, Rate: s.Level, SE: se})
+		// At the rate that came: live traffic may be far from the level that was wanted.
+		all = append(all, appweight.CostPoint{PerSecond: work, Rate: done, SE: se})
 	}
 	return all
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // TestCurve: of the steps, those with load that was sustained are points of the
-// curve, at their level; what was cut, recovered from or too short is not.
+// curve, at the rate that came; what was cut, recovered from or too short is not.
 func TestCurve(t *testing.T) {
 	step := func(phase ramp.Phase, verdict stress.Outcome, level, done, work float64) Step {
 		return Step{Phase: phase, Verdict: verdict, Level: level, Work: map[string]float64{"cpu_seconds": work, "requests": done}, CostSE: map[string]float64{"cpu_seconds": .01}}
@@ -22,7 +22,7 @@ func TestCurve(t *testing.T) {
 	short.CostSE = nil
 	r := Repeat{Steps: []Step{
 		step(ramp.Idle, stress.OutcomeSustained, 0, 0, .01),
-		step(ramp.Approach, stress.OutcomeSustained, 20, 22, .11), // more came than the level says
+		step(ramp.Approach, stress.OutcomeSustained, 20, 22, .11), // more came than was asked for
 		short,
 		step(ramp.Approach, stress.OutcomeStressed, 90, 80, .9),
 		step(ramp.Approach, stress.OutcomeInconclusive, 60, 60, .5),
@@ -30,7 +30,7 @@ func TestCurve(t *testing.T) {
 		step(ramp.Hold, stress.OutcomeSustained, 80, 80, .32),
 		step(ramp.Reference, stress.OutcomeSustained, 50, 50, .22),
 	}}
-	want := []appweight.CostPoint{{PerSecond: .1, Rate: 20, SE: .01}, {PerSecond: .32, Rate: 80, SE: .01}, {PerSecond: .22, Rate: 50, SE: .01}}
+	want := []appweight.CostPoint{{PerSecond: .11, Rate: 22, SE: .01}, {PerSecond: .32, Rate: 80, SE: .01}, {PerSecond: .22, Rate: 50, SE: .01}}
 	if diff := cmp.Diff(want, r.Curve("cpu_seconds")); diff != "" {
 		t.Error(diff)
 	}

@@ -75,18 +75,20 @@ func TestShowsHost(t *testing.T) {
 	tell(t, "SATURATE_SHOWS", "a controller whose host cannot be reached")
 	p := produce(t, Config{}, ThirtyPercent(sustained))
 	h := newHost(t)
-	g := p.guard(t, here+":19071")
-	g.await(t)
-	agent, probes := p.agent(t, g, here+":19072")
-	agent.awaitTLS(t, here+":19072")
-	s := squeeze{watchdog: g.lines("https://" + g.listen), probes: probes}
+	begin := func(t *testing.T) (run, agent *process) {
+		p.calm(t)
+		g := p.guard(t, here+":19071")
+		g.await(t)
+		agent, probes := p.agent(t, g, here+":19072")
+		agent.awaitTLS(t, here+":19072")
+		return p.begin(t, squeeze{watchdog: g.lines("https://" + g.listen), probes: probes}, h.on), agent
+	}
 
 	unreachable, gone := &tally{what: "controller's host unreachable for 10 s"}, &tally{what: "agent gone"}
 	for round := range rounds(1) {
 		t.Run(fmt.Sprintf("unreachable/%d", round+1), func(t *testing.T) {
 			unreachable.try(t)
-			p.calm(t)
-			run := p.begin(t, s, h.on)
+			run, _ := begin(t)
 			h.ip(t, "link", "set", h.wire, "down")
 			took := p.wantAsFound(t, time.Now())
 			time.Sleep(5 * time.Second)
@@ -96,14 +98,13 @@ func TestShowsHost(t *testing.T) {
 			p.wantStood(t, back, p.found)
 			unreachable.add(took, p.wantWell(t, fewFail))
 		})
+		t.Run(fmt.Sprintf("agent gone/%d", round+1), func(t *testing.T) {
+			gone.try(t)
+			run, agent := begin(t)
+			took := p.wantAsFound(t, agent.kill(t))
+			run.wantExit(t, 30*time.Second, 1, 4)
+			gone.add(took, p.wantWell(t, fewFail))
+		})
 	}
-	t.Run("agent gone", func(t *testing.T) {
-		gone.try(t)
-		p.calm(t)
-		run := p.begin(t, s, h.on)
-		took := p.wantAsFound(t, agent.kill(t))
-		run.wantExit(t, 30*time.Second, 1, 4)
-		gone.add(took, p.wantWell(t, fewFail))
-	})
 	tellTallies(t, unreachable, gone)
 }
