@@ -13,8 +13,8 @@ import (
 
 // Config is the traffic section of a scenario.
 type Config struct {
-	// Engine is auto, vegeta or fast; auto is vegeta, until fast is proven on real
-	// servers. What fast offers is HTTP/1.1 without TLS.
+	// Engine is auto, fast or vegeta. What fast offers is HTTP/1.1 without TLS; auto
+	// is fast for that, and vegeta for all else.
 	Engine string `yaml:"engine"`
 	// Arrivals is poisson or even. Even arrivals overstate capacity.
 	Arrivals string `yaml:"arrivals"`

@@ -12,8 +12,8 @@ func TestChoose(t *testing.T) {
 		targets []string
 		want    Choice
 	}{
-		{Config{}, []string{plain}, Choice{"vegeta", unproven}},
-		{Config{Engine: "auto"}, []string{plain, "unix:///run/a"}, Choice{"vegeta", unproven}},
+		{Config{}, []string{plain}, Choice{"fast", "HTTP/1.1 without TLS"}},
+		{Config{Engine: "auto"}, []string{plain, "unix:///run/a"}, Choice{"fast", "HTTP/1.1 without TLS"}},
 		{Config{Engine: "auto"}, []string{plain, secure}, Choice{"vegeta", "fast does not speak TLS"}},
 		{Config{Engine: "auto", HTTP2: true}, []string{plain}, Choice{"vegeta", "fast does not speak HTTP/2"}},
 		{Config{Engine: "vegeta"}, []string{plain}, Choice{"vegeta", "asked for"}},

@@ -188,6 +188,7 @@ func TestMistakesInTargets(t *testing.T) {
 		{"ftp", "url: ftp://web", `is not an address`},
 		{"no host", "url: http://", `is not an address`},
 		{"socket without a path", "url: unix://", `is not the path of a socket`},
+		{"long path of a socket", "url: unix:///" + strings.Repeat("s", 107), `longer than a socket's path can be, 107 bytes`},
 		{"relative socket", "url: unix://run/s", `is not the path of a socket`},
 		{"password", "url: 'http://u:secret@web'", `has a user name or password in it`},
 		{"query", "url: 'http://web/?a'", `has a query`},

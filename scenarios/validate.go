@@ -145,6 +145,9 @@ func (c checker) labels(path string, all map[string]string) {
 	}
 }
 
+// longestSocket is the kernel's bound, less the zero at the end: unix(7).
+const longestSocket = 107
+
 // checkURL says what is wrong with a target's url, and what to do about it.
 func checkURL(text string) (problem, hint string) {
 	const example = "such as http://127.0.0.1:8080"
@@ -154,6 +157,9 @@ func checkURL(text string) (problem, hint string) {
 	if path, unix := strings.CutPrefix(text, "unix://"); unix {
 		if !filepath.IsAbs(path) || strings.ContainsAny(path, "?#%") {
 			return fmt.Sprintf("%q is not the path of a socket", brief(path)), "write unix:///run/app.sock"
+		}
+		if len(path) > longestSocket {
+			return fmt.Sprintf("%q is longer than a socket's path can be, %d bytes", brief(path), longestSocket), "link it from a shorter one"
 		}
 		return "", ""
 	}

@@ -1,0 +1,101 @@
+package rivals
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A floor is what this machine does to a program that never waits: how long loops
+// that only watch the clock, on both CPUs of the bed at once, stood still.
+type floor struct {
+	gaps   []time.Duration // on either CPU, the longest first
+	length time.Duration
+}
+
+// floor watches for so long.
+func (b *bed) floor(t *testing.T, length time.Duration) floor {
+	f := floor{length: length}
+	var mu sync.Mutex
+	var both sync.WaitGroup
+	for _, cpu := range []string{b.serverCPU, b.generatorCPU} {
+		both.Go(func() {
+			runtime.LockOSThread() // for ever: the thread ends here, and its CPU with it
+			gaps, err := watchClock(cpu, length)
+			mu.Lock()
+			defer mu.Unlock()
+			if f.gaps = append(f.gaps, gaps...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	slices.SortFunc(f.gaps, func(a, b time.Duration) int { return int(b - a) })
+	return f
+}
+
+// watchClock returns the times for which the thread did not run on a CPU.
+func watchClock(cpu string, length time.Duration) (gaps []time.Duration, err error) {
+	var set unix.CPUSet
+	var n int
+	if _, err := fmt.Sscan(cpu, &n); err != nil {
+		return nil, err
+	}
+	set.Set(n)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return nil, err
+	}
+	const loop = 10_000 // nanoseconds: far more than a look at the clock takes
+	last := monotonic()
+	for end := last + length.Nanoseconds(); last < end; {
+		now := monotonic()
+		if now-last > loop {
+			gaps = append(gaps, time.Duration(now-last))
+		}
+		last = now
+	}
+	return gaps, nil
+}
+
+// lag is how late that alone makes a share of all hits, at least: those that are
+// due while one of the two stands still.
+func (f floor) lag(share float64) (late time.Duration) {
+	allowed := time.Duration(share * float64(f.length))
+	for i, gap := range f.gaps {
+		var next time.Duration
+		if i+1 < len(f.gaps) {
+			next = f.gaps[i+1]
+		}
+		// The i+1 longest, down to the next one's length, hold hits later than that.
+		n := time.Duration(i + 1)
+		if n*(gap-next) >= allowed {
+			return gap - allowed/n
+		}
+		allowed -= n * (gap - next)
+	}
+	return 0
+}
+
+func (f floor) String() string {
+	var lost time.Duration
+	for _, gap := range f.gaps {
+		lost += gap
+	}
+	return fmt.Sprintf("Loops that only watched the clock on these two CPUs, %v before, stood still for %.1f %% of it, %.3f ms at most: that alone makes 1 %% of hits later than %.3f ms.",
+		f.length, 100*lost.Seconds()/f.length.Seconds(), f.lag(0).Seconds()*1e3, f.lag(.01).Seconds()*1e3)
+}
+
+func TestFloor(t *testing.T) {
+	// In a second 10 hits of 1000 are due in the gap of 10 ms and 1 in that of 1 ms.
+	f := floor{gaps: []time.Duration{10 * time.Millisecond, time.Millisecond}, length: time.Second}
+	for share, want := range map[float64]time.Duration{.001: 9 * time.Millisecond, .009: time.Millisecond, .01: 500 * time.Microsecond, .02: 0} {
+		if got := f.lag(share); got != want {
+			t.Errorf("%v of all hits are late by %v, want %v", share, got, want)
+		}
+	}
+}
