@@ -12,9 +12,9 @@ import (
 func TestQuick(t *testing.T) {
 	tell(t, "SATURATE_STACKS", "quick runs of the real servers")
 	program := saturate(t)
-	// The quickstart is TestQuickReadme's. Two more ways to run the same Django are
+	// The quickstart is TestQuickReadme's. Three more ways to run the same Django are
 	// measured by the long proofs, and are started and stopped by TestQuickStarts.
-	elsewhere := []string{"quickstart", "django-workers", "django-mixed"}
+	elsewhere := []string{"quickstart", "django-workers", "django-mixed", "gunicorn"}
 	for _, want := range bottlenecks {
 		if slices.Contains(elsewhere, want.scenario) {
 			continue
