@@ -67,8 +67,13 @@ func (r *Repeat) Curve(unit string) []appweight.CostPoint {
 		if !known || !loaded || s.Verdict != stress.OutcomeSustained || !(work > 0) || !(done > 0) {
 			continue
 		}
-		// At the rate that came: live traffic may be far from the level that was wanted.
-		all = append(all, appweight.CostPoint{PerSecond: work, Rate: done, SE: se})
+		// Requests arrive by chance; the level is what they come to, unless they are
+		// further from it than by chance, as live traffic is.
+		rate := s.Level
+		if math.Abs(done-rate) > 4*math.Sqrt(rate/s.Seconds) {
+			rate = done
+		}
+		all = append(all, appweight.CostPoint{PerSecond: work / done * rate, Rate: rate, SE: se})
 	}
 	return all
 }

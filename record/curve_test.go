@@ -13,16 +13,18 @@ import (
 )
 
 // TestCurve: of the steps, those with load that was sustained are points of the
-// curve, at the rate that came; what was cut, recovered from or too short is not.
+// curve, at their level, or on live traffic at the rate that came; what was cut,
+// recovered from or too short is not.
 func TestCurve(t *testing.T) {
 	step := func(phase ramp.Phase, verdict stress.Outcome, level, done, work float64) Step {
-		return Step{Phase: phase, Verdict: verdict, Level: level, Work: map[string]float64{"cpu_seconds": work, "requests": done}, CostSE: map[string]float64{"cpu_seconds": .01}}
+		return Step{Phase: phase, Verdict: verdict, Level: level, Seconds: 10, Work: map[string]float64{"cpu_seconds": work, "requests": done}, CostSE: map[string]float64{"cpu_seconds": .01}}
 	}
 	short := step(ramp.Approach, stress.OutcomeSustained, 40, 40, .2)
 	short.CostSE = nil
 	r := Repeat{Steps: []Step{
 		step(ramp.Idle, stress.OutcomeSustained, 0, 0, .01),
-		step(ramp.Approach, stress.OutcomeSustained, 20, 22, .11), // more came than was asked for
+		step(ramp.Approach, stress.OutcomeSustained, 20, 22, .11),  // more came than the level says
+		step(ramp.Approach, stress.OutcomeSustained, 120, 90, .45), // far less came, of live traffic
 		short,
 		step(ramp.Approach, stress.OutcomeStressed, 90, 80, .9),
 		step(ramp.Approach, stress.OutcomeInconclusive, 60, 60, .5),
@@ -30,7 +32,7 @@ func TestCurve(t *testing.T) {
 		step(ramp.Hold, stress.OutcomeSustained, 80, 80, .32),
 		step(ramp.Reference, stress.OutcomeSustained, 50, 50, .22),
 	}}
-	want := []appweight.CostPoint{{PerSecond: .11, Rate: 22, SE: .01}, {PerSecond: .32, Rate: 80, SE: .01}, {PerSecond: .22, Rate: 50, SE: .01}}
+	want := []appweight.CostPoint{{PerSecond: .1, Rate: 20, SE: .01}, {PerSecond: .45, Rate: 90, SE: .01}, {PerSecond: .32, Rate: 80, SE: .01}, {PerSecond: .22, Rate: 50, SE: .01}}
 	if diff := cmp.Diff(want, r.Curve("cpu_seconds")); diff != "" {
 		t.Error(diff)
 	}

@@ -82,7 +82,7 @@ func TestPacing(t *testing.T) {
 	}
 	before, n, l := quiet(t), rounds(3, 9), load50(0)
 	l.connections = 1000
-	still := b.floor(t, 2*time.Second)
+	still := b.floor(t)
 	runs := make(map[string][]paced)
 	times := make(map[string][]float64) // that k hits took, of all rounds
 	for round := range n {
@@ -124,7 +124,7 @@ func TestPacing(t *testing.T) {
 			fmt.Sprintf("%.0f", figure(func(r paced) float64 { return r.unsent })), fit, fits,
 			percent(figure(func(r paced) float64 { return r.others })))
 	}
-	tab.print(t, machine(t), still.String(), "Poisson: the times that 5 ms' worth of hits took in all rounds, against their gamma distribution.")
+	tab.print(t, machine(t), still, "Poisson: the times that 5 ms' worth of hits took in all rounds, against their gamma distribution.")
 }
 
 // bunch is so many hits that the time they take is long against the quantum.
