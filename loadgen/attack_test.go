@@ -351,41 +351,26 @@ func testClosedSilently(t *testing.T, engine string) {
 
 // deadOnReuse answers the first request of each connection and closes on the
 // second, without an answer, once it has read it.
-func deadOnReuse(t *testing.T, answers int) net.Listener {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
+func deadOnReuse(t *testing.T, answers int) (url string) {
+	return speak(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		buf := make([]byte, 1<<20)
+		for range answers {
+			if _, err := c.Read(buf); err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				buf := make([]byte, 1<<20)
-				for range answers {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-					c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
-				}
-				c.Read(buf)
-			}()
+			c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 		}
-	}()
-	return l
+		c.Read(buf)
+	})
 }
 
 func TestDeadOnReuse(t *testing.T) { engines(t, testDeadOnReuse) }
 
 func testDeadOnReuse(t *testing.T, engine string) {
 	t.Parallel()
-	l := deadOnReuse(t, 1)
+	url := deadOnReuse(t, 1)
 	body := strings.Repeat("x", 100)
-	a := attack(t, Config{Engine: engine, Arrivals: "even", Connections: 1, Requests: []Request{{Path: "/", Body: body}}}, "http://"+l.Addr().String(), Options{})
+	a := attack(t, Config{Engine: engine, Arrivals: "even", Connections: 1, Requests: []Request{{Path: "/", Body: body}}}, url, Options{})
 	got := upTo(t, a, 100, 20)
 	if got.Failed != 0 || got.Done < 20 || got.Reconnects != got.Done-1 {
 		t.Errorf("%d done, %d failed, %d reconnects: want all but the first reconnected: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
@@ -398,8 +383,7 @@ func TestDeadFresh(t *testing.T) { engines(t, testDeadFresh) }
 
 func testDeadFresh(t *testing.T, engine string) {
 	t.Parallel()
-	l := deadOnReuse(t, 0)
-	got := fire(t, attack(t, Config{Engine: engine}, "http://"+l.Addr().String(), Options{}), 100, 300*time.Millisecond)
+	got := fire(t, attack(t, Config{Engine: engine}, deadOnReuse(t, 0), Options{}), 100, 300*time.Millisecond)
 	if got.Done == 0 || got.Failed != got.Done || got.Reconnects != 0 || got.Causes["connection closed"]+got.Causes["connection reset"] != got.Done {
 		t.Errorf("%d done, %d failed, %d reconnects: %v", got.Done, got.Failed, got.Reconnects, got.Causes)
 	}
