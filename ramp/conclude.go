@@ -70,7 +70,8 @@ func counted(all []stress.Observation, from, to int) (kept []stress.Observation,
 }
 
 // steps groups neighbouring windows of one phase and level. Settling windows
-// count as part of their step's time, and only the others are judged.
+// count as part of their step's time, and only the others are judged; a step without
+// any that was cut has shown nothing.
 func steps(windows []Window, limits map[stress.Signal]float64) []Seen {
 	var out []Seen
 	for from := 0; from < len(windows); {
@@ -82,11 +83,15 @@ func steps(windows []Window, limits map[stress.Signal]float64) []Seen {
 				measured = append(measured, windows[to].Seen)
 			}
 		}
-		if len(measured) == 0 {
+		settled := len(measured) > 0
+		if !settled {
 			measured = whole
 		}
 		s := Seen{Phase: windows[from].Phase, Level: windows[from].Seen.Asked, Summary: stress.Summarise(measured), Windows: measured}
 		s.Outcome, s.Why = stress.Judge(measured, limits)
+		if cut := to < len(windows) && windows[to].Phase == Recover; cut && !settled && s.Outcome == stress.OutcomeSustained {
+			s.Outcome, s.Why = stress.OutcomeInconclusive, []string{"the load was cut before it had settled"}
+		}
 		out = append(out, s)
 		from = to
 	}

@@ -33,3 +33,31 @@ func TestConcludeLeavesVoidWindowsOut(t *testing.T) {
 		t.Errorf("inconclusive: %q, want contended host", v.Name)
 	}
 }
+
+// A level that was cut while its windows still settled shows nothing, however
+// well they look: what it was to carry may have waited in line.
+func TestConcludeOfALevelThatWasCut(t *testing.T) {
+	window := func(phase ramp.Phase, level float64, settling bool) ramp.Window {
+		return ramp.Window{Phase: phase, Settling: settling, Seen: stress.Observation{
+			Window: stress.Window{End: time.Second}, Asked: level, Sent: 100, Done: 100,
+			Signals: map[stress.Signal]float64{stress.CPU: .1}, Pressure: map[stress.Signal]float64{stress.CPU: .11},
+		}}
+	}
+	limits := map[stress.Signal]float64{stress.CPU: .90}
+	for _, c := range []struct {
+		name     string
+		settling bool
+		next     ramp.Phase
+		want     stress.Outcome
+	}{
+		{"cut before it had settled", true, ramp.Recover, stress.OutcomeInconclusive},
+		{"cut after", false, ramp.Recover, stress.OutcomeSustained},
+		{"left for the hold", true, ramp.Hold, stress.OutcomeSustained},
+	} {
+		windows := []ramp.Window{window(ramp.Approach, 20000, c.settling), window(c.next, 100, false)}
+		steps := ramp.Conclude(ramp.Result{Ending: ramp.Inconclusive}, windows, limits).Steps
+		if len(steps) != 2 || steps[0].Outcome != c.want {
+			t.Errorf("%s: %+v, want %s", c.name, steps, c.want)
+		}
+	}
+}
