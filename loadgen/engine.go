@@ -42,7 +42,7 @@ func (o Options) limit(c Config) int {
 // A Choice is the engine that offers a scenario's load.
 type Choice struct {
 	// Engine is vegeta, which speaks everything, or fast, which costs the
-	// generator a fifth and keeps its times better.
+	// generator half to a fifth and keeps its times better.
 	Engine string
 	// Reason is why it is this one.
 	Reason string
