@@ -30,7 +30,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 			properties, _ := n["properties"].(map[string]any)
 			for key := range properties {
 				keys++
-				if !regexp.MustCompile(`\b` + key + `\b`).Match(example) {
+				if !regexp.MustCompile(`\b` + key + `:`).Match(example) {
 					t.Errorf("example.yaml does not have %s", key)
 				}
 			}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"golang.org/x/sys/unix"
 )
 
 // validate notes what is wrong with values that could be decoded. Where
@@ -146,7 +148,7 @@ func (c checker) labels(path string, all map[string]string) {
 }
 
 // longestSocket is the kernel's bound, less the zero at the end: unix(7).
-const longestSocket = 107
+const longestSocket = len(unix.RawSockaddrUnix{}.Path) - 1
 
 // checkURL says what is wrong with a target's url, and what to do about it.
 func checkURL(text string) (problem, hint string) {

@@ -1,9 +1,11 @@
 package rivals
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -18,45 +20,47 @@ type floor struct {
 	length time.Duration
 }
 
+func newFloor(length time.Duration, gaps ...time.Duration) floor {
+	slices.SortFunc(gaps, func(a, b time.Duration) int { return cmp.Compare(b, a) })
+	return floor{gaps, length}
+}
+
 // watchClocks has such loops for so long, on several CPUs at once.
-func watchClocks(t *testing.T, length time.Duration, cpus ...string) floor {
-	f := floor{length: length}
+func watchClocks(t *testing.T, length time.Duration, cpus ...string) (gaps []time.Duration) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, cpu := range cpus {
 		all.Go(func() {
 			runtime.LockOSThread() // for ever: the thread ends here, and its CPU with it
-			gaps, err := watchClock(cpu, length)
+			own, err := watchClock(cpu, length)
 			mu.Lock()
 			defer mu.Unlock()
-			if f.gaps = append(f.gaps, gaps...); err != nil {
+			if gaps = append(gaps, own...); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	slices.SortFunc(f.gaps, func(a, b time.Duration) int { return int(b - a) })
-	return f
+	return gaps
 }
 
 // floor tells what the machine does to the bed's two CPUs: one busy while the other
 // is not, which no run can better, and both at once, as at high rates.
 func (b *bed) floor(t *testing.T) string {
 	const length = 2 * time.Second
-	one := watchClocks(t, length, b.serverCPU)
-	one.gaps = append(one.gaps, watchClocks(t, length, b.generatorCPU).gaps...)
-	slices.SortFunc(one.gaps, func(a, b time.Duration) int { return int(b - a) })
-	return fmt.Sprintf("Loops that only watched the clock, before: one after the other on the two CPUs they %s; both at once they %s.",
-		one, watchClocks(t, length, b.serverCPU, b.generatorCPU))
+	server, generator := watchClocks(t, length, b.serverCPU), watchClocks(t, length, b.generatorCPU)
+	both := watchClocks(t, length, b.serverCPU, b.generatorCPU)
+	return fmt.Sprintf("Loops that only watched the clock on the two CPUs, before: one after the other they %s; both at once they %s.",
+		newFloor(length, append(server, generator...)...), newFloor(length, both...))
 }
 
 // watchClock returns the times for which the thread did not run on a CPU.
 func watchClock(cpu string, length time.Duration) (gaps []time.Duration, err error) {
-	var set unix.CPUSet
-	var n int
-	if _, err := fmt.Sscan(cpu, &n); err != nil {
+	n, err := strconv.Atoi(cpu)
+	if err != nil {
 		return nil, err
 	}
+	var set unix.CPUSet
 	set.Set(n)
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		return nil, err
@@ -97,13 +101,13 @@ func (f floor) String() string {
 	for _, gap := range f.gaps {
 		lost += gap
 	}
-	return fmt.Sprintf("stood still for %.1f %% of %v, %.3f ms at most, which makes 1 %% of hits later than %.3f ms",
+	return fmt.Sprintf("stood still for %.1f %% of %v in all, %.3f ms at most, which makes 1 %% of hits later than %.3f ms",
 		100*lost.Seconds()/f.length.Seconds(), f.length, f.lag(0).Seconds()*1e3, f.lag(.01).Seconds()*1e3)
 }
 
 func TestFloor(t *testing.T) {
 	// In a second 10 hits of 1000 are due in the gap of 10 ms and 1 in that of 1 ms.
-	f := floor{gaps: []time.Duration{10 * time.Millisecond, time.Millisecond}, length: time.Second}
+	f := newFloor(time.Second, time.Millisecond, 10*time.Millisecond)
 	for share, want := range map[float64]time.Duration{.001: 9 * time.Millisecond, .009: time.Millisecond, .01: 500 * time.Microsecond, .02: 0} {
 		if got := f.lag(share); got != want {
 			t.Errorf("%v of all hits are late by %v, want %v", share, got, want)
